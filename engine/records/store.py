@@ -1,0 +1,624 @@
+"""The records of a workspace: opening them, and every question and change the product makes of them."""
+
+import csv
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+import peewee
+import psutil
+
+from engine.errors import FextError, UsageError
+from engine.records.schema import (
+    METRIC_TABLES,
+    SCHEMA_VERSION,
+    TABLES,
+    Artifact,
+    Checkpoint,
+    Dataset,
+    EmbeddingFile,
+    Evaluation,
+    Finding,
+    Histogram,
+    Image,
+    ImageError,
+    Job,
+    LogLine,
+    Metric,
+    Run,
+    Split,
+    Table,
+    columns_of,
+)
+from engine.workspace import Workspace
+
+JobState = Literal["queued", "running", "done", "stopped", "failed", "killed", "lost"]
+ENDED: frozenset[str] = frozenset({"done", "stopped", "failed", "killed", "lost"})
+
+Row = dict[str, Any]
+
+_BUSY_MS = 30_000
+_BATCH = 500
+_NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "ceph", "fuse.sshfs", "9p"}
+)
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job as the records hold it; times in seconds since the epoch."""
+
+    id: int
+    kind: str
+    state: JobState
+    lane: str
+    settings: Mapping[str, Any]
+    arguments: Mapping[str, Any]
+    run: int | None
+    host: str | None
+    boot: str | None
+    pid: int | None
+    pid_started: float | None
+    created: float
+    started: float | None
+    ended: float | None
+    heartbeat: float | None
+    stop: int
+    phase: str
+    done: float
+    total: float
+    unit: str
+    phase_started: float | None
+    result: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in ENDED
+
+
+class Records:
+    """A connection to the records of one workspace, for the process and thread that opened it.
+
+    Raises:
+        FextError: the records cannot be opened, are damaged, or were written by a newer version.
+
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.path = workspace.database
+        self._database = _open(self.path)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make all changes of the body at once, or none of them."""
+        with _told(self.path), self._database.atomic("IMMEDIATE"):
+            yield
+
+    def _run(self, query: Any) -> Any:
+        with _told(self.path):
+            return query.execute(self._database)
+
+    def _rows(self, query: Any) -> list[Row]:
+        with _told(self.path):
+            return list(query.dicts().execute(self._database))
+
+    def _row(self, query: Any) -> Row | None:
+        rows = self._rows(query.limit(1))
+        return rows[0] if rows else None
+
+    def _insert(self, table: type[Table], rows: Iterable[Mapping[str, Any]]) -> None:
+        with self.transaction():
+            for batch in peewee.chunked(rows, _BATCH):
+                table.insert_many(batch).execute(self._database)
+
+    def _upsert(self, table: type[Table], rows: Iterable[Mapping[str, Any]]) -> None:
+        """Insert rows; where a unique key is there already, put the new values over the old."""
+        with self.transaction():
+            for batch in peewee.chunked(rows, _BATCH):
+                table.replace_many(batch).execute(self._database)
+
+    # --- Jobs ---------------------------------------------------------------------------------------------
+
+    def add_job(
+        self,
+        kind: str,
+        lane: str,
+        settings: Mapping[str, Any],
+        arguments: Mapping[str, Any],
+        run: int | None = None,
+    ) -> int:
+        """Add a queued job behind all others, and return its number."""
+        now = time.time()
+        row = {
+            "kind": kind, "state": "queued", "lane": lane, "position": now, "created": now, "run": run,
+            "settings": json.dumps(settings), "arguments": json.dumps(arguments),
+        }  # fmt: skip
+        return int(self._run(Job.insert(row)))
+
+    def job(self, job: int) -> JobRow:
+        """Return a job.
+
+        Raises:
+            UsageError: there is no job of that number.
+
+        """
+        row = self._row(Job.select().where(Job.id == job))
+        if row is None:
+            raise UsageError(f"There is no job {job}.", "`fext jobs` lists the jobs.")
+        return _job_row(row)
+
+    def jobs(self, *states: JobState, limit: int = 500) -> list[JobRow]:
+        """Return the newest jobs (of the given states), newest first."""
+        query = Job.select().order_by(Job.id.desc()).limit(limit)
+        return [_job_row(row) for row in self._rows(query.where(Job.state << states) if states else query)]
+
+    def next_queued(self, busy_lanes: Iterable[str]) -> JobRow | None:
+        """Return the queued job that is first in line among the lanes that are free."""
+        query = Job.select().where((Job.state == "queued") & (Job.lane.not_in(list(busy_lanes))))
+        row = self._row(query.order_by(Job.position, Job.id))
+        return _job_row(row) if row else None
+
+    def change_job(self, job: int, *, only_if: Iterable[JobState] | None = None, **values: Any) -> bool:
+        """Change columns of a job (``result`` and ``error`` as mappings); return whether it was changed.
+
+        With ``only_if``, nothing is changed where the job's state is none of those: of two processes that
+        try to end a job, one wins.
+        """
+        for name in ("result", "error", "arguments"):
+            if values.get(name) is not None:
+                values[name] = json.dumps(values[name])
+        query = Job.update(values).where(Job.id == job)
+        return bool(self._run(query.where(Job.state << list(only_if)) if only_if is not None else query))
+
+    def delete_job(self, job: int) -> None:
+        """Delete a job with its log lines and artifacts' records."""
+        self._run(Job.delete().where(Job.id == job))
+
+    def add_log_lines(self, job: int, lines: Iterable[tuple[float, str, str]]) -> None:
+        """Add log lines as (time, level, text)."""
+        self._insert(LogLine, ({"job": job, "time": at, "level": level, "text": text} for at, level, text in lines))
+
+    def log_lines(self, job: int, after: int = 0, limit: int = 1000) -> list[Row]:
+        """Return up to ``limit`` of a job's lines with an id above ``after``: the first ones, in order."""
+        query = LogLine.select().where((LogLine.job == job) & (LogLine.id > after))
+        return self._rows(query.order_by(LogLine.id).limit(limit))
+
+    def add_artifact(self, job: int, kind: str, path: Path) -> None:
+        """Remember a file or folder that a job made."""
+        stored = self.workspace.stored_path(path)
+        self._run(Artifact.insert(job=job, kind=kind, path=stored, time=time.time()))
+
+    def artifacts(self, job: int) -> list[Row]:
+        """Return what a job made, in order."""
+        return self._rows(Artifact.select().where(Artifact.job == job).order_by(Artifact.id))
+
+    # --- Runs and their curves ------------------------------------------------------------------------------
+
+    def add_run(self, name: str, variant: str) -> int:
+        """Add a run, and return its number.
+
+        Raises:
+            UsageError: there is a run of that name.
+
+        """
+        try:
+            return int(self._run(Run.insert(name=name, variant=variant, created=time.time())))
+        except peewee.IntegrityError:
+            raise UsageError(f"There is a run named {name!r} already.", "Choose another name.") from None
+
+    def run(self, run: int) -> Row:
+        """Return a run: ``id name variant created note``.
+
+        Raises:
+            UsageError: there is no run of that number.
+
+        """
+        row = self._row(Run.select().where(Run.id == run))
+        if row is None:
+            raise UsageError(f"There is no run {run}.", "`fext jobs` lists jobs and their runs.")
+        return row
+
+    def run_named(self, name: str) -> Row | None:
+        """Return the run of that name, if there is one."""
+        return self._row(Run.select().where(Run.name == name))
+
+    def runs(self, limit: int = 500) -> list[Row]:
+        """Return the newest runs with the newest job's number and state, best PSNR, last epoch and step."""
+        best = Metric.select(peewee.fn.MAX(Metric.value)).where(
+            (Metric.run == Run.id) & (Metric.name == "validation/psnr")
+        )
+        last = (
+            Metric.select(Metric.epoch)
+            .where((Metric.run == Run.id) & (Metric.name == "train/loss"))
+            .order_by(Metric.step.desc())
+            .limit(1)
+        )
+        newest = Job.select(peewee.fn.MAX(Job.id)).where(Job.run == Run.id)
+        query = (
+            Run.select(
+                Run,
+                Job.id.alias("job"),
+                Job.state,
+                Job.started,
+                Job.ended,
+                best.alias("psnr"),
+                last.alias("epoch"),
+            )
+            .join(Job, peewee.JOIN.LEFT_OUTER, on=(Job.id == newest))
+            .order_by(Run.id.desc())
+            .limit(limit)
+        )
+        return self._rows(query)
+
+    def delete_run(self, run: int) -> None:
+        """Delete a run with its curve and its checkpoints' records; its jobs stay."""
+        self._run(Run.delete().where(Run.id == run))
+
+    def add_metrics(self, run: int, rows: Iterable[tuple[int, float, float, Mapping[str, float]]]) -> None:
+        """Add values as (step, epoch, time, values by name); where one was told before, the new one stands."""
+        self._upsert(
+            Metric,
+            (
+                {"run": run, "step": step, "name": name, "value": value, "epoch": epoch, "time": at}
+                for step, epoch, at, values in rows
+                for name, value in values.items()
+            ),
+        )
+
+    def delete_metrics_after(self, run: int, step: int) -> None:
+        """Delete the values beyond a step, so that a resume goes on with one curve."""
+        self._run(Metric.delete().where((Metric.run == run) & (Metric.step > step)))
+
+    def metrics_after(self, run: int, after: int = 0, limit: int = 20_000) -> list[Row]:
+        """Return up to ``limit`` values above an id, in order: ``id step name value epoch time``."""
+        columns = (Metric.id, Metric.step, Metric.name, Metric.value, Metric.epoch, Metric.time)
+        query = Metric.select(*columns).where((Metric.run == run) & (Metric.id > after))
+        return self._rows(query.order_by(Metric.id).limit(limit))
+
+    def curve(self, run: int, name: str, points: int = 2000) -> list[Row]:
+        """Return one metric in order of step, ``step value epoch time``, thinned evenly to about ``points``."""
+        this = (Metric.run == run) & (Metric.name == name)
+        counted = self._row(Metric.select(peewee.fn.COUNT().alias("n")).where(this))
+        stride = -(-(counted["n"] if counted else 0) // points) or 1
+        number = peewee.fn.ROW_NUMBER().over(order_by=[Metric.step])
+        inner = Metric.select(Metric.step, Metric.value, Metric.epoch, Metric.time, number.alias("n")).where(this)
+        query = (
+            inner if stride == 1 else peewee.Select([inner], [inner.c.step, inner.c.value, inner.c.epoch, inner.c.time])
+        )
+        if stride > 1:
+            query = query.where(peewee.Expression(inner.c.n - 1, peewee.OP.MOD, stride) == 0)
+        return self._rows(query.order_by(peewee.SQL("step")))
+
+    def last_metrics(self, run: int) -> dict[str, float]:
+        """Return the newest value of each metric of a run."""
+        newest = Metric.select(peewee.fn.MAX(Metric.id)).where(Metric.run == run).group_by(Metric.name)
+        return {row["name"]: row["value"] for row in self._rows(Metric.select().where(Metric.id << newest))}
+
+    def put_checkpoint(self, run: int, tag: str, step: int, epoch: float, val_psnr: float | None) -> None:
+        """Remember a saved state, over an older one of that tag."""
+        row = {
+            "run": run,
+            "tag": tag,
+            "step": step,
+            "epoch": epoch,
+            "val_psnr": val_psnr,
+            "created": time.time(),
+        }
+        self._upsert(Checkpoint, [row])
+
+    def checkpoints(self, run: int) -> list[Row]:
+        """Return the saved states of a run, newest step last."""
+        return self._rows(Checkpoint.select().where(Checkpoint.run == run).order_by(Checkpoint.step))
+
+    # --- Datasets -------------------------------------------------------------------------------------------
+
+    def dataset(self, folder: Path) -> int:
+        """Return the number of the dataset that stands for a folder; it is added where it is new."""
+        stored = self.workspace.stored_path(folder)
+        self._run(Dataset.insert(folder=stored, created=time.time()).on_conflict_ignore())
+        row = self._row(Dataset.select().where(Dataset.folder == stored))
+        assert row is not None
+        return int(row["id"])
+
+    def datasets(self) -> list[Row]:
+        """Return the datasets with their number of images: ``id folder created images``, newest first."""
+        counted = Image.select(peewee.fn.COUNT(Image.id)).where(Image.dataset == Dataset.id)
+        return self._rows(Dataset.select(Dataset, counted.alias("images")).order_by(Dataset.id.desc()))
+
+    def put_images(self, dataset: int, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        """Add or renew images (columns of `Image` but ``dataset``), and return their numbers by path.
+
+        A renewed image keeps its number; metrics that were measured on it stay until they are measured again.
+        """
+        names = ("bytes", "modified_ns", "format", "width", "height", "subset")
+        numbers: dict[str, int] = {}
+        with self.transaction():
+            for batch in peewee.chunked(rows, _BATCH):
+                query = Image.insert_many([{**row, "dataset": dataset} for row in batch]).on_conflict(
+                    conflict_target=[Image.dataset, Image.path],
+                    preserve=[getattr(Image, name) for name in names],
+                )
+                query.execute(self._database)
+                here = Image.select(Image.id, Image.path).where(
+                    (Image.dataset == dataset) & (Image.path << [row["path"] for row in batch])
+                )
+                numbers |= {row["path"]: row["id"] for row in self._rows(here)}
+        return numbers
+
+    def delete_images_but(self, dataset: int, kept: Iterable[int]) -> None:
+        """Delete the images of a dataset whose number is not among ``kept``, with their metrics."""
+        keep = set(kept)
+        gone = [
+            row["id"]
+            for row in self._rows(Image.select(Image.id).where(Image.dataset == dataset))
+            if row["id"] not in keep
+        ]
+        with self.transaction():
+            for batch in peewee.chunked(gone, _BATCH):
+                Image.delete().where(Image.id << batch).execute(self._database)
+
+    def put_image_metrics(self, group: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add or renew one metric group of images: rows of ``image`` and the group's columns."""
+        self._upsert(METRIC_TABLES[group], rows)
+
+    def image_metrics(
+        self,
+        dataset: int,
+        groups: Sequence[str],
+        *,
+        order_by: str = "path",
+        descending: bool = False,
+        contains: str = "",
+        limit: int = -1,
+        offset: int = 0,
+    ) -> list[Row]:
+        """Return images with the columns of the metric groups (None where not measured), a page at a time.
+
+        Args:
+            dataset: number of the dataset.
+            groups: metric groups whose columns are wanted.
+            order_by: ``path``, another column of `Image`, or a metric of ``groups``.
+            descending: largest first.
+            contains: only images whose path holds this text.
+            limit: rows at most; -1: all.
+            offset: rows left out at the start.
+
+        """
+        tables = [METRIC_TABLES[group] for group in groups]
+        own = {name: getattr(Image, name) for name in ("path", "bytes", "format", "width", "height", "subset")}
+        metrics = {
+            name: getattr(METRIC_TABLES[group], name)
+            for group in groups
+            for name in columns_of(group)
+            if name not in own
+        }
+        query = Image.select(Image.id, *(own | metrics).values()).where(Image.dataset == dataset)
+        for table in tables:
+            query = query.join(table, peewee.JOIN.LEFT_OUTER, on=(table.image == Image.id)).switch(Image)
+        if contains:
+            query = query.where(Image.path.contains(contains))
+        column = (own | metrics)[order_by]
+        order = column.desc(nulls="last") if descending else column.asc(nulls="last")
+        return self._rows(query.order_by(order, Image.path).limit(limit).offset(offset))
+
+    def count_images(self, dataset: int, contains: str = "") -> int:
+        """Return the number of images of a dataset (whose path holds a text)."""
+        query = Image.select(peewee.fn.COUNT(Image.id).alias("n")).where(Image.dataset == dataset)
+        row = self._row(query.where(Image.path.contains(contains)) if contains else query)
+        return int(row["n"]) if row else 0
+
+    def put_histogram(self, dataset: int, subset: str, channel: str, images: int, counts: Sequence[int]) -> None:
+        """Remember a summed histogram, over an older one of that dataset, subset and channel."""
+        row = {
+            "dataset": dataset,
+            "subset": subset,
+            "channel": channel,
+            "images": images,
+            "counts": json.dumps(list(counts)),
+        }
+        self._upsert(Histogram, [row])
+
+    def histograms(self, dataset: int) -> list[Row]:
+        """Return the histograms of a dataset: ``subset channel images counts``, counts a list."""
+        rows = self._rows(Histogram.select().where(Histogram.dataset == dataset).order_by(Histogram.subset))
+        return [{**row, "counts": json.loads(row["counts"])} for row in rows]
+
+    def delete_histograms(self, dataset: int) -> None:
+        """Delete the histograms of a dataset."""
+        self._run(Histogram.delete().where(Histogram.dataset == dataset))
+
+    def put_findings(self, dataset: int, findings: Iterable[tuple[str, str, str]]) -> None:
+        """Replace the findings of a dataset by these: (path, kind, detail)."""
+        with self.transaction():
+            Finding.delete().where(Finding.dataset == dataset).execute(self._database)
+            rows = (
+                {"dataset": dataset, "path": path, "kind": kind, "detail": detail} for path, kind, detail in findings
+            )
+            for batch in peewee.chunked(rows, _BATCH):
+                Finding.insert_many(batch).execute(self._database)
+
+    def findings(self, dataset: int) -> list[Row]:
+        """Return the findings of a dataset: ``path kind detail``, by kind and path."""
+        return self._rows(Finding.select().where(Finding.dataset == dataset).order_by(Finding.kind, Finding.path))
+
+    def put_split(self, dataset: int, key: str, **values: Any) -> None:
+        """Remember a split (columns of `Split`) by its key."""
+        self._run(Split.insert(dataset=dataset, key=key, created=time.time(), **values).on_conflict_ignore())
+
+    # --- Results --------------------------------------------------------------------------------------------
+
+    def add_evaluation(self, values: Mapping[str, Any], images: Iterable[Mapping[str, Any]]) -> int:
+        """Add an evaluation (columns of `Evaluation`) with its images (of `ImageError`), and return its number."""
+        with self.transaction():
+            evaluation = int(self._run(Evaluation.insert({**values, "created": time.time()})))
+            for batch in peewee.chunked(images, _BATCH):
+                ImageError.insert_many([{**row, "evaluation": evaluation} for row in batch]).execute(self._database)
+        return evaluation
+
+    def evaluations(self, checkpoint: str | None = None) -> list[Row]:
+        """Return the evaluations (of a checkpoint), newest first."""
+        query = Evaluation.select().order_by(Evaluation.id.desc())
+        return self._rows(query.where(Evaluation.checkpoint == checkpoint) if checkpoint else query)
+
+    def image_errors(self, evaluation: int) -> list[Row]:
+        """Return the images of an evaluation, worst PSNR first."""
+        return self._rows(ImageError.select().where(ImageError.evaluation == evaluation).order_by(ImageError.psnr))
+
+    def add_embeddings(self, **values: Any) -> None:
+        """Remember a set of embeddings (columns of `EmbeddingFile`)."""
+        self._run(EmbeddingFile.insert({**values, "created": time.time()}))
+
+    def embeddings(self) -> list[Row]:
+        """Return the sets of embeddings, newest first."""
+        return self._rows(EmbeddingFile.select().order_by(EmbeddingFile.id.desc()))
+
+    # --- Upkeep ---------------------------------------------------------------------------------------------
+
+    def export_csv(self, folder: Path) -> list[Path]:
+        """Write every table as ``folder/TABLE.csv``, and return the paths.
+
+        Raises:
+            FextError: the folder cannot be written.
+
+        """
+        paths = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for table in TABLES:
+                path = folder / f"{table._meta.table_name}.csv"
+                names = [field.column_name for field in table._meta.sorted_fields]
+                with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+                    writer = csv.writer(file)
+                    writer.writerow(names)
+                    with _told(self.path):
+                        writer.writerows(table.select().tuples().iterator(self._database))
+                paths.append(path)
+        except OSError as error:
+            raise FextError(
+                f"{folder} cannot be written: {error.strerror or error}.", "Choose another folder."
+            ) from error
+        return paths
+
+    def delete_everything(self) -> None:
+        """Empty every table.
+
+        Raises:
+            UsageError: a job is running or waiting.
+
+        """
+        with self.transaction():
+            if self.jobs("queued", "running"):
+                raise UsageError("A job is running or waiting.", "Stop it first, then delete the records.")
+            for table in reversed(TABLES):
+                table.delete().execute(self._database)
+        with _told(self.path):
+            self._database.execute_sql("VACUUM")
+
+
+def _job_row(row: Row) -> JobRow:
+    loaded = {
+        name: json.loads(row[name]) if row[name] else None for name in ("settings", "arguments", "result", "error")
+    }
+    kept = {name: value for name, value in row.items() if name != "position"}
+    return JobRow(**(kept | loaded))
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what SQLite says into what a person can mend."""
+    try:
+        yield
+    except peewee.OperationalError as error:
+        text = str(error)
+        if "locked" in text:
+            remedy = "Another program holds them; close it (a database browser, for instance) and try again."
+        elif "full" in text or "disk I/O" in text:
+            remedy = "Make space on that disk; nothing that was recorded is lost."
+        elif "readonly" in text:
+            remedy = "Make the file and its folder writable, or choose another workspace with --resources."
+        else:
+            remedy = "Check the file, or move it away to begin new records."
+        raise FextError(f"The records {path} cannot be used: {text}.", remedy) from error
+    except peewee.DatabaseError as error:
+        if isinstance(error, peewee.IntegrityError):
+            raise
+        raise FextError(
+            f"The records {path} are damaged: {error}.",
+            "Move the file away to begin new records, or restore a copy.",
+        ) from error
+
+
+def _open(path: Path) -> peewee.SqliteDatabase:
+    with _told(path):
+        writable = _is_writable(path)
+        pragmas: dict[str, int | str] = {"foreign_keys": 1, "busy_timeout": _BUSY_MS, "cache_size": -16_000}
+        if not writable:
+            database = peewee.SqliteDatabase(f"file:{path.as_posix()}?mode=ro&immutable=1", uri=True, pragmas=pragmas)
+        else:
+            journal = "delete" if _on_network(path) else "wal"
+            pragmas |= {"journal_mode": journal, "synchronous": "normal"}
+            database = peewee.SqliteDatabase(str(path), pragmas=pragmas, timeout=_BUSY_MS / 1000)
+        database.connect()
+        if writable:
+            _migrate(database, path)
+        _refuse_newer(database, path)
+        return database
+
+
+def _is_writable(path: Path) -> bool:
+    return os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _on_network(path: Path) -> bool:
+    mounts = sorted(psutil.disk_partitions(all=True), key=lambda mount: -len(mount.mountpoint))
+    here = next((mount for mount in mounts if path.is_relative_to(mount.mountpoint)), None)
+    return here is not None and here.fstype in _NETWORK_FILE_SYSTEMS
+
+
+def _version(database: peewee.SqliteDatabase) -> int:
+    return int(cast("tuple[int]", database.execute_sql("PRAGMA user_version").fetchone())[0])
+
+
+def _refuse_newer(database: peewee.SqliteDatabase, path: Path) -> None:
+    version = _version(database)
+    if version > SCHEMA_VERSION:
+        database.close()
+        raise FextError(
+            f"The records {path} were written by a newer version (schema {version}, this one knows {SCHEMA_VERSION}).",
+            "Update FeXT TUI, or choose another workspace with --resources.",
+        )
+
+
+def _migrate(database: peewee.SqliteDatabase, path: Path) -> None:
+    """Bring the tables to `SCHEMA_VERSION`: one transaction, so that of two processes one does it."""
+    if _version(database) >= SCHEMA_VERSION:
+        return
+    with database.atomic("EXCLUSIVE"), database.bind_ctx(TABLES):
+        if _version(database) == 0:
+            database.create_tables(TABLES)
+        for step in range(max(_version(database), 1), SCHEMA_VERSION):
+            for statement in MIGRATIONS[step]:
+                database.execute_sql(statement)
+        database.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
+"""The SQL that brings the tables from a schema version to the next."""

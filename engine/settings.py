@@ -1,0 +1,483 @@
+"""What may be set: the one schema behind forms, options, files, environment and checkpoints."""
+
+import difflib
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, Union, cast, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from engine.errors import UsageError
+
+ENVIRONMENT_PREFIX = "FEXT_"
+RESERVED_VARIABLES = frozenset({"FEXT_RESOURCES"})
+
+METRIC_GROUPS = ("statistics", "exposure", "entropy", "sharpness", "color", "edges", "texture")
+MetricGroup = Literal["statistics", "exposure", "entropy", "sharpness", "color", "edges", "texture"]
+Variant = Literal["redux", "medium", "large"]
+Pooling = Literal["flatten", "mean", "mean_std"]
+
+
+def _split_commas(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _setting(default: Any, title: str, help_text: str, unit: str = "", **limits: Any) -> Any:
+    return Field(default, title=title, description=help_text, json_schema_extra={"unit": unit}, **limits)
+
+
+class Group(BaseModel):
+    """A group of settings: immutable, closed to unknown names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DataSettings(Group):
+    """Which images are used, and how they are brought to one size and divided."""
+
+    folder: str = _setting(
+        "", "Image folder", "Training images, searched recursively; empty: database/images of the workspace."
+    )
+    validation_folder: str = _setting(
+        "", "Validation folder", "Images held out for validation; empty: a share of the image folder."
+    )
+    image_height: int = _setting(128, "Image height", "Every picture is resized to this height.", "px", ge=16, le=4096)
+    image_width: int = _setting(128, "Image width", "Every picture is resized to this width.", "px", ge=16, le=4096)
+    grayscale: bool = _setting(False, "Grayscale", "Use one gray channel in place of three colors.")
+    sample_fraction: float = _setting(
+        1.0,
+        "Sample fraction",
+        "Share of the images that is used, drawn at random from the sorted list.",
+        gt=0,
+        le=1,
+    )
+    sample_seed: int = _setting(42, "Sample seed", "Seed of the sample.", ge=0, lt=2**31)
+    validation_fraction: float = _setting(
+        0.2, "Validation fraction", "Share of the images held out for validation.", ge=0, le=0.9
+    )
+    split_seed: int = _setting(42, "Split seed", "Seed of the division into training and validation.", ge=0, lt=2**31)
+    shuffle: bool = _setting(True, "Shuffle", "Draw the training images in a new order every epoch.")
+    shuffle_buffer: int = _setting(
+        0,
+        "Shuffle buffer",
+        "Shuffle within a sliding buffer of this many images, so that a pack larger than memory is read almost "
+        "in sequence; 0: the whole set.",
+        "images",
+        ge=0,
+    )
+    pack: Literal["auto", "on", "off"] = _setting(
+        "auto",
+        "Pack",
+        "Decode every image once into a memory-mapped file; auto: where the disk has room, else decode on the fly.",
+    )
+
+
+class AugmentationSettings(Group):
+    """Random changes of training images; validation images are never changed."""
+
+    enabled: bool = _setting(False, "Augmentation", "Change training images at random.")
+    flip_horizontal: float = _setting(0.5, "Flip left-right", "Probability of a left-right flip.", ge=0, le=1)
+    flip_vertical: float = _setting(0.5, "Flip up-down", "Probability of an up-down flip.", ge=0, le=1)
+    brightness: float = _setting(0.2, "Brightness", "Largest shift of brightness, as a share of the range.", ge=0, le=1)
+    brightness_probability: float = _setting(0.25, "Brightness odds", "Probability of a brightness shift.", ge=0, le=1)
+    contrast_low: float = _setting(0.7, "Contrast from", "Smallest contrast factor.", ge=0, le=1)
+    contrast_high: float = _setting(1.3, "Contrast to", "Largest contrast factor.", ge=1, le=4)
+    contrast_probability: float = _setting(0.35, "Contrast odds", "Probability of a contrast change.", ge=0, le=1)
+
+
+class ModelSettings(Group):
+    """The autoencoder."""
+
+    variant: Variant = _setting(
+        "redux", "Variant", "FextAE Redux (light), Medium (balanced) or Large (highest fidelity)."
+    )
+    latent_channels: int = _setting(
+        64,
+        "Latent channels",
+        "Channels of the latent; with 64, a 128 × 128 image gives 64 × 8 × 8 = 4,096 values.",
+        ge=1,
+        le=4096,
+    )
+    downsampling: Literal[8, 16, 32] = _setting(
+        16,
+        "Downsampling",
+        "How many pixels of the image one position of the latent stands for, each way.",
+        "px",
+    )
+    dropout: float = _setting(
+        0.0,
+        "Dropout",
+        "Share of latent values set to zero in training; regularizes, and costs fidelity.",
+        ge=0,
+        lt=1,
+    )
+
+
+class TrainingSettings(Group):
+    """How the autoencoder is trained."""
+
+    seed: int = _setting(42, "Seed", "Seed of weights, order, augmentation and dropout.", ge=0, lt=2**31)
+    epochs: int = _setting(100, "Epochs", "Passes over the training images.", "epochs", ge=1, le=1_000_000)
+    minutes: float = _setting(
+        0.0,
+        "Time budget",
+        "Train for this long in place of a number of epochs; 0: no time budget.",
+        "min",
+        ge=0,
+    )
+    additional_epochs: int = _setting(
+        10, "Additional epochs", "Epochs added when a finished run is resumed.", "epochs", ge=1, le=1_000_000
+    )
+    batch_size: int = _setting(16, "Batch size", "Images a step.", "images", ge=1, le=65_536)
+    loss: Literal["mae", "mse", "charbonnier"] = _setting(
+        "mae", "Loss", "Mean absolute error, mean squared error, or the smooth Charbonnier loss between them."
+    )
+    learning_rate: float = _setting(0.002, "Learning rate", "Highest learning rate of AdamW.", gt=0, le=1)
+    final_learning_rate: float = _setting(0.00002, "Final learning rate", "Learning rate after the decay.", ge=0, le=1)
+    schedule: Literal["cosine", "linear", "hold_decay", "constant"] = _setting(
+        "cosine",
+        "Schedule",
+        "After the warm-up: cosine or linear decay to the end of the run; hold_decay: constant for the hold steps, "
+        "then linear over the decay steps; or constant.",
+    )
+    warmup_steps: int = _setting(50, "Warm-up", "Steps over which the learning rate rises from zero.", "steps", ge=0)
+    hold_steps: int = _setting(
+        1000, "Hold", "Steps of constant learning rate of the hold_decay schedule.", "steps", ge=0
+    )
+    decay_steps: int = _setting(500, "Decay", "Steps of linear decay of the hold_decay schedule.", "steps", ge=1)
+    weight_decay: float = _setting(0.01, "Weight decay", "Decoupled weight decay of AdamW.", ge=0, le=1)
+    gradient_clip: float = _setting(1.0, "Gradient clipping", "Largest norm of the gradient; 0: no clipping.", ge=0)
+    checkpoint_every: int = _setting(
+        0,
+        "Keep a checkpoint every",
+        "Keep a checkpoint of every so many epochs beside best and last; 0: none.",
+        "epochs",
+        ge=0,
+    )
+    checkpoint_minutes: float = _setting(
+        5.0, "Save at least every", "Longest time between two savings of the last checkpoint.", "min", gt=0
+    )
+    live_plot: bool = _setting(True, "Live plot", "Draw the curves while training runs.")
+    tensorboard: bool = _setting(
+        False, "TensorBoard", "Also write the curves to logs/tensorboard (extra: tensorboard)."
+    )
+
+
+class DeviceSettings(Group):
+    """Where and how the work is computed."""
+
+    kind: Literal["auto", "cpu", "gpu"] = _setting("auto", "Device", "auto: the GPU where there is one, else the CPU.")
+    id: int = _setting(0, "GPU number", "Which GPU, as numbered by nvidia-smi.", ge=0, le=63)
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = _setting(
+        "auto", "Precision", "Mixed precision; auto: bfloat16 on GPUs that have it, float32 on CPUs."
+    )
+    compile: Literal["auto", "on", "off"] = _setting(
+        "auto",
+        "Compile",
+        "torch.compile of the training step; auto: on GPUs, in runs long enough to win its time back.",
+    )
+    compile_backend: str = _setting(
+        "inductor", "Compile backend", "Backend of torch.compile, for instance inductor or aot_eager."
+    )
+    workers: int = _setting(
+        0, "Workers", "Threads that decode and measure images; 0: all cores.", "threads", ge=0, le=1024
+    )
+
+
+class EvaluationSettings(Group):
+    """How a checkpoint is evaluated."""
+
+    batch_size: int = _setting(32, "Batch size", "Images a step of evaluation.", "images", ge=1, le=65_536)
+    compared_images: int = _setting(
+        6, "Compared images", "Pairs of original and reconstruction in the figure.", "images", ge=1, le=64
+    )
+    seed: int = _setting(42, "Seed", "Seed of the choice of compared images.", ge=0, lt=2**31)
+
+
+class EncodingSettings(Group):
+    """How images become vectors."""
+
+    folder: str = _setting("", "Image folder", "Images to encode; empty: database/inference/images of the workspace.")
+    batch_size: int = _setting(32, "Batch size", "Images a step of encoding.", "images", ge=1, le=65_536)
+    pooling: Pooling = _setting(
+        "flatten",
+        "Pooling",
+        "The whole latent as one vector, its mean over positions, or means and standard deviations.",
+    )
+
+
+class AnalysisSettings(Group):
+    """What is measured on a dataset."""
+
+    folder: str = _setting("", "Image folder", "Images to analyze; empty: the training images.")
+    metrics: Annotated[tuple[MetricGroup, ...], BeforeValidator(_split_commas)] = _setting(
+        METRIC_GROUPS, "Metrics", "Groups of metrics, separated by commas.", min_length=1
+    )
+    sample_fraction: float = _setting(
+        1.0,
+        "Sample fraction",
+        "Share of the images that is measured, drawn from the sorted list.",
+        gt=0,
+        le=1,
+    )
+    sample_seed: int = _setting(42, "Sample seed", "Seed of the sample.", ge=0, lt=2**31)
+
+
+class Settings(Group):
+    """All settings, by group."""
+
+    data: DataSettings = Field(default_factory=DataSettings, title="Data")
+    augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings, title="Augmentation")
+    model: ModelSettings = Field(default_factory=ModelSettings, title="Model")
+    training: TrainingSettings = Field(default_factory=TrainingSettings, title="Training")
+    device: DeviceSettings = Field(default_factory=DeviceSettings, title="Device")
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, title="Evaluation")
+    encoding: EncodingSettings = Field(default_factory=EncodingSettings, title="Encoding")
+    analysis: AnalysisSettings = Field(default_factory=AnalysisSettings, title="Analysis")
+
+    @model_validator(mode="after")
+    def _rates_fall(self) -> Self:
+        if self.training.final_learning_rate > self.training.learning_rate:
+            raise ValueError("training.final_learning_rate must not be above training.learning_rate")
+        return self
+
+    def values(self) -> dict[str, Any]:
+        """Return every setting by dotted key, for instance ``{"training.epochs": 100}``."""
+        return {field.key: getattr(getattr(self, field.group), field.name) for field in FIELDS.values()}
+
+    def with_values(self, values: Mapping[str, Any], source: str = "") -> "Settings":
+        """Return these settings with ``values`` (by dotted key) put over them.
+
+        Raises:
+            UsageError: an unknown key or a bad value; names the field, the value and what is allowed.
+
+        """
+        return from_layers((source, self.values()), (source, values))
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "quick": {"training.minutes": 1.0, "data.image_height": 64, "data.image_width": 64},
+    "balanced": {"model.variant": "medium", "training.epochs": 100},
+    "quality": {"model.variant": "large", "training.epochs": 300, "augmentation.enabled": True},
+}
+
+
+@dataclass(frozen=True)
+class SettingField:
+    """One setting as forms, options and documentation need it."""
+
+    group: str
+    name: str
+    title: str
+    help: str
+    unit: str
+    default: Any
+    kind: Literal["bool", "int", "float", "text", "choice", "choices"]
+    choices: tuple[str, ...]
+    minimum: float | None
+    maximum: float | None
+    minimum_is_allowed: bool
+    maximum_is_allowed: bool
+
+    @property
+    def key(self) -> str:
+        """The dotted key, for instance ``training.epochs``."""
+        return f"{self.group}.{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable, for instance ``FEXT_TRAINING_EPOCHS``."""
+        return f"{ENVIRONMENT_PREFIX}{self.group}_{self.name}".upper()
+
+    @property
+    def allowed(self) -> str:
+        """What values are allowed, in words; empty where any text is."""
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        if self.kind == "choices":
+            return "any of " + ", ".join(self.choices) + ", separated by commas"
+        if self.kind == "bool":
+            return "on or off"
+        if self.kind == "text":
+            return ""
+        whole = "a whole number" if self.kind == "int" else "a number"
+        limits = []
+        if self.minimum is not None:
+            limits.append(f"{'at least' if self.minimum_is_allowed else 'above'} {self.minimum:,}")
+        if self.maximum is not None:
+            limits.append(f"{'at most' if self.maximum_is_allowed else 'below'} {self.maximum:,}")
+        return " ".join([whole, " and ".join(limits)]).strip()
+
+
+def _describe(group: str, name: str) -> SettingField:
+    info = _group_model(group).model_fields[name]
+    kind, choices = _kind(info.annotation)
+    limits = {
+        attribute: getattr(constraint, attribute)
+        for constraint in info.metadata
+        for attribute in ("ge", "gt", "le", "lt")
+        if hasattr(constraint, attribute)
+    }
+    extra = info.json_schema_extra
+    assert isinstance(extra, dict)
+    return SettingField(
+        group=group,
+        name=name,
+        title=info.title or name,
+        help=info.description or "",
+        unit=str(extra["unit"]),
+        default=info.default,
+        kind=kind,
+        choices=choices,
+        minimum=limits.get("ge", limits.get("gt")),
+        maximum=limits.get("le", limits.get("lt")),
+        minimum_is_allowed="ge" in limits,
+        maximum_is_allowed="le" in limits,
+    )
+
+
+def _kind(annotation: Any) -> tuple[Any, tuple[str, ...]]:
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return "choice", tuple(str(choice) for choice in get_args(annotation))
+    if origin is tuple:
+        return "choices", tuple(str(choice) for choice in get_args(get_args(annotation)[0]))
+    assert origin not in (Union, types.UnionType), "optional settings have no form"
+    return {bool: "bool", int: "int", float: "float", str: "text"}[annotation], ()
+
+
+def _group_model(group: str) -> type[Group]:
+    annotation = Settings.model_fields[group].annotation
+    return cast("type[Group]", annotation)
+
+
+GROUPS: dict[str, str] = {name: info.title or name for name, info in Settings.model_fields.items()}
+FIELDS: dict[str, SettingField] = {
+    f"{group}.{name}": _describe(group, name) for group in GROUPS for name in _group_model(group).model_fields
+}
+
+Layer = tuple[str, Mapping[str, Any]]
+
+
+def from_layers(*layers: Layer) -> Settings:
+    """Build settings from layers of (source, values by dotted key), later ones over earlier ones.
+
+    Raises:
+        UsageError: an unknown key or a bad value; names the source, the field, the value and what is allowed.
+
+    """
+    merged: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, values in layers:
+        for key, value in values.items():
+            if key not in FIELDS:
+                raise UsageError(f"Unknown setting {key!r}{_from(source)}.", _suggestion(key))
+            merged[key] = value
+            sources[key] = source
+    nested: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    for key, value in merged.items():
+        field = FIELDS[key]
+        nested[field.group][field.name] = _coerce_choice(field, value)
+    try:
+        return Settings.model_validate(nested)
+    except ValidationError as error:
+        raise UsageError(*_explain(error, sources)) from None
+
+
+def _coerce_choice(field: SettingField, value: Any) -> Any:
+    if field.kind == "choice" and isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value
+
+
+def _explain(error: ValidationError, sources: Mapping[str, str]) -> tuple[str, str]:
+    detail = error.errors()[0]
+    key = ".".join(str(part) for part in detail["loc"][:2])
+    if key not in FIELDS:
+        return str(detail["ctx"]["error"]) + ".", "Change one of the two."
+    allowed = FIELDS[key].allowed
+    remedy = f"Allowed is {allowed}." if allowed else "Any text is allowed."
+    return f"{key} = {detail['input']!r} is not valid{_from(sources.get(key, ''))}.", remedy
+
+
+def _from(source: str) -> str:
+    return f" (from {source})" if source else ""
+
+
+def _suggestion(key: str) -> str:
+    near = difflib.get_close_matches(key, FIELDS, n=1)
+    return f"Did you mean {near[0]!r}?" if near else "`fext settings` lists every setting."
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that ``FEXT_…`` variables set, by dotted key.
+
+    Raises:
+        UsageError: a variable with this prefix that stands for no setting.
+
+    """
+    by_variable = {field.variable: key for key, field in FIELDS.items()}
+    values = {}
+    for variable, text in environ.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in RESERVED_VARIABLES:
+            continue
+        if variable not in by_variable:
+            near = difflib.get_close_matches(variable, by_variable, n=1)
+            raise UsageError(
+                f"Unknown environment variable {variable}.",
+                f"Did you mean {near[0]}?" if near else "templates/.env in the workspace lists those that are read.",
+            )
+        values[by_variable[variable]] = text
+    return values
+
+
+def flatten(nested: Mapping[str, Any], source: str = "") -> dict[str, Any]:
+    """Return a two-level mapping (a configuration file) as values by dotted key.
+
+    Raises:
+        UsageError: a top-level entry that is no group.
+
+    """
+    values: dict[str, Any] = {}
+    for group, content in nested.items():
+        if not isinstance(content, Mapping):
+            raise UsageError(
+                f"Unknown setting {group!r}{_from(source)}.",
+                "Settings stand in groups, for instance [training].",
+            )
+        values.update({f"{group}.{name}": value for name, value in content.items()})
+    return values
+
+
+def fields_of(group: str) -> Iterator[SettingField]:
+    """Yield the settings of one group, in the order of the schema."""
+    return (field for field in FIELDS.values() if field.group == group)
+
+
+def environment_template() -> str:
+    """Return the text of ``templates/.env``: every variable that is read, commented out, with its help."""
+    lines = [
+        "# Environment of FeXT TUI. Copy this file to the workspace's root folder (the parent of templates/)",
+        "# as .env and take the # away where you want another value. Variables of the shell win over this file.",
+        "",
+        "# Where the workspace lies; read from the shell only.",
+        "# FEXT_RESOURCES=",
+    ]
+    for group, title in GROUPS.items():
+        lines += ["", f"# --- {title} ---"]
+        for field in fields_of(group):
+            allowed = f" ({field.allowed})" if field.allowed else ""
+            lines += [f"# {field.help}{allowed}", f"# {field.variable}={text_of(field.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def text_of(value: Any) -> str:
+    """Return a setting's value as a person would type it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return f"{value:.15g}" if isinstance(value, float) else str(value)

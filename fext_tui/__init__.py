@@ -1,0 +1,1 @@
+"""FeXT AutoEncoder in a terminal."""
