@@ -43,9 +43,13 @@ def load_settings(
 
 
 def _environment_file(workspace: Workspace) -> dict[str, str]:
-    if not workspace.environment_file.is_file():
+    file = workspace.environment_file
+    if not file.is_file():
         return {}
-    return {name: text for name, text in dotenv_values(workspace.environment_file, interpolate=False).items() if text}
+    try:
+        return {name: text for name, text in dotenv_values(file, interpolate=False).items() if text}
+    except (UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{file} cannot be read: {error}.", "Mend or remove it.") from error
 
 
 def configuration_names(workspace: Workspace) -> list[str]:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from engine.errors import FextError
 
@@ -17,11 +18,25 @@ def replace_file(path: Path, content: bytes) -> None:
         FextError: it cannot be written.
 
     """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write to; afterwards it is flushed and takes the place of ``path``.
+
+    If the body raises, ``path`` stands as it was.
+
+    Raises:
+        FextError: it cannot be written.
+
+    """
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o666 & ~_UMASK)
@@ -88,6 +103,11 @@ def write_error(path: Path, error: OSError) -> FextError:
         f"{path} cannot be written: {error.strerror or error}.",
         "Mend its permissions or make space on that disk, then try again; what was there before is untouched.",
     )
+
+
+def printable(name: str) -> str:
+    """Return a file name as one line that can be shown: control characters and broken UTF-8 are written as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
 
 
 def _read_umask() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from engine.errors import UsageError
 
@@ -33,6 +33,13 @@ class Group(BaseModel):
     """A group of settings: immutable, closed to unknown names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _is_utf8(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value.encode()
+        return value
 
 
 class DataSettings(Group):
@@ -135,8 +142,8 @@ class TrainingSettings(Group):
     loss: Literal["mae", "mse", "charbonnier"] = _setting(
         "mae", "Loss", "Mean absolute error, mean squared error, or the smooth Charbonnier loss between them."
     )
-    learning_rate: float = _setting(0.002, "Learning rate", "Highest learning rate of AdamW.", gt=0, le=1)
-    final_learning_rate: float = _setting(0.00002, "Final learning rate", "Learning rate after the decay.", ge=0, le=1)
+    learning_rate: float = _setting(0.001, "Learning rate", "Highest learning rate of AdamW.", gt=0, le=1)
+    final_learning_rate: float = _setting(0.00001, "Final learning rate", "Learning rate after the decay.", ge=0, le=1)
     schedule: Literal["cosine", "linear", "hold_decay", "constant"] = _setting(
         "cosine",
         "Schedule",
@@ -159,6 +166,12 @@ class TrainingSettings(Group):
     )
     checkpoint_minutes: float = _setting(
         5.0, "Save at least every", "Longest time between two savings of the last checkpoint.", "min", gt=0
+    )
+    accept_changed_images: bool = _setting(
+        False,
+        "Accept changed images",
+        "Let a resume go on although images were added, changed or removed since; known images keep their side "
+        "of the split, new ones are trained on.",
     )
     live_plot: bool = _setting(True, "Live plot", "Draw the curves while training runs.")
     tensorboard: bool = _setting(
@@ -399,7 +412,7 @@ def _explain(error: ValidationError, sources: Mapping[str, str]) -> tuple[str, s
     if key not in FIELDS:
         return str(detail["ctx"]["error"]) + ".", "Change one of the two."
     allowed = FIELDS[key].allowed
-    remedy = f"Allowed is {allowed}." if allowed else "Any text is allowed."
+    remedy = f"Allowed is {allowed}." if allowed else "Any text in UTF-8 is allowed."
     return f"{key} = {detail['input']!r} is not valid{_from(sources.get(key, ''))}.", remedy
 
 

@@ -11,6 +11,7 @@ from engine.errors import FextError, UsageError
 from engine.settings import environment_template
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+_RESERVED = frozenset({"images", "dataset"})
 
 
 class Workspace:
@@ -87,9 +88,11 @@ def check_name(name: str, what: str) -> str:
     """Return ``name`` where it can name a file of the workspace.
 
     Raises:
-        UsageError: it is empty, too long, or holds anything but letters, digits, dot, dash and underscore.
+        UsageError: it is empty, too long, reserved, or holds anything but letters, digits, dot, dash, underscore.
 
     """
+    if name in _RESERVED:
+        raise UsageError(f"{name!r} is the name of a folder of the workspace.", "Choose another name.")
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot name a {what}.",

@@ -1,28 +1,66 @@
 """The tables of the records."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import peewee
 
 SCHEMA_VERSION = 1
 
 
+class Text(peewee.TextField):
+    """Any text, also one that is no UTF-8: a file name may be, and comes back as it was.
+
+    Such a text is stored as bytes in the ``surrogatepass`` form; every other one as text.
+    """
+
+    def db_value(self, value: Any) -> Any:
+        """Return what is bound: text where SQLite can hold it, else bytes."""
+        if not isinstance(value, str):
+            return value
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode(errors="surrogatepass")
+        return value
+
+    def python_value(self, value: Any) -> Any:
+        """Return the text that `db_value` was given."""
+        return value.decode(errors="surrogatepass") if isinstance(value, bytes) else value
+
+
+class Number(peewee.AutoField):
+    """A row's number, which is never given again after the row is deleted."""
+
+    def __init__(self) -> None:
+        super().__init__(constraints=[peewee.SQL("AUTOINCREMENT")])
+
+
 class Table(peewee.Model):
     """Base of all tables; bound to a database by the store that uses it, never globally."""
+
+
+class Run(Table):
+    """One lineage of training: a training job and its resumes, which share one curve."""
+
+    name = Text(unique=True)
+    variant = Text()
+    created = peewee.FloatField()
+    note = Text(default="")
 
 
 class Job(Table):
     """One task in one process: its inputs, where it runs, how far it is, how it ended."""
 
-    kind = peewee.TextField()
-    state = peewee.TextField(index=True)
-    lane = peewee.TextField()
+    id = Number()
+    kind = Text()
+    state = Text(index=True)
+    lane = Text()
     position = peewee.FloatField()
-    settings = peewee.TextField()
-    arguments = peewee.TextField()
-    run = peewee.DeferredForeignKey("Run", null=True, on_delete="SET NULL")
-    host = peewee.TextField(null=True)
-    boot = peewee.TextField(null=True)
+    settings = Text()
+    arguments = Text()
+    run = peewee.ForeignKeyField(Run, null=True, on_delete="SET NULL")
+    host = Text(null=True)
+    boot = Text(null=True)
     pid = peewee.IntegerField(null=True)
     pid_started = peewee.FloatField(null=True)
     created = peewee.FloatField()
@@ -30,30 +68,22 @@ class Job(Table):
     ended = peewee.FloatField(null=True)
     heartbeat = peewee.FloatField(null=True)
     stop = peewee.IntegerField(default=0)
-    phase = peewee.TextField(default="")
+    phase = Text(default="")
     done = peewee.FloatField(default=0)
     total = peewee.FloatField(default=0)
-    unit = peewee.TextField(default="")
+    unit = Text(default="")
     phase_started = peewee.FloatField(null=True)
-    result = peewee.TextField(null=True)
-    error = peewee.TextField(null=True)
-
-
-class Run(Table):
-    """One lineage of training: a training job and its resumes, which share one curve."""
-
-    name = peewee.TextField(unique=True)
-    variant = peewee.TextField()
-    created = peewee.FloatField()
-    note = peewee.TextField(default="")
+    result = Text(null=True)
+    error = Text(null=True)
 
 
 class Metric(Table):
-    """One value at one step of a run."""
+    """One value at one step of a run; who follows a run by the number of its newest row misses none."""
 
+    id = Number()
     run = peewee.ForeignKeyField(Run, on_delete="CASCADE", index=False)
     step = peewee.IntegerField()
-    name = peewee.TextField()
+    name = Text()
     value = peewee.FloatField(null=True)
     epoch = peewee.FloatField()
     time = peewee.FloatField()
@@ -69,23 +99,23 @@ class LogLine(Table):
 
     job = peewee.ForeignKeyField(Job, on_delete="CASCADE")
     time = peewee.FloatField()
-    level = peewee.TextField()
-    text = peewee.TextField()
+    level = Text()
+    text = Text()
 
 
 class Artifact(Table):
     """One file or folder that a job made; its path as the workspace stores it."""
 
     job = peewee.ForeignKeyField(Job, on_delete="CASCADE")
-    kind = peewee.TextField()
-    path = peewee.TextField()
+    kind = Text()
+    path = Text()
     time = peewee.FloatField()
 
 
 class Dataset(Table):
     """One image folder; its path as the workspace stores it."""
 
-    folder = peewee.TextField(unique=True)
+    folder = Text(unique=True)
     created = peewee.FloatField()
 
 
@@ -93,13 +123,13 @@ class Image(Table):
     """One image file of a dataset, by its path relative to the folder."""
 
     dataset = peewee.ForeignKeyField(Dataset, on_delete="CASCADE", index=False)
-    path = peewee.TextField()
+    path = Text()
     bytes = peewee.IntegerField()
     modified_ns = peewee.IntegerField()
-    format = peewee.TextField(default="")
+    format = Text(default="")
     width = peewee.IntegerField(null=True)
     height = peewee.IntegerField(null=True)
-    subset = peewee.TextField(default="")
+    subset = Text(default="")
 
     class Meta:
         """Unique by dataset and relative path: equal file names in two folders are two images."""
@@ -179,10 +209,10 @@ class Histogram(Table):
     """A summed histogram of a dataset: 256 counts as a JSON list."""
 
     dataset = peewee.ForeignKeyField(Dataset, on_delete="CASCADE", index=False)
-    subset = peewee.TextField()
-    channel = peewee.TextField()
+    subset = Text()
+    channel = Text()
     images = peewee.IntegerField()
-    counts = peewee.TextField()
+    counts = Text()
 
     class Meta:
         """Unique by dataset, subset (all, train, validation) and channel (gray)."""
@@ -194,21 +224,21 @@ class Finding(Table):
     """Something that is wrong with an image file, for instance that it cannot be read."""
 
     dataset = peewee.ForeignKeyField(Dataset, on_delete="CASCADE")
-    path = peewee.TextField()
-    kind = peewee.TextField()
-    detail = peewee.TextField()
+    path = Text()
+    kind = Text()
+    detail = Text()
 
 
 class Split(Table):
     """One division of a dataset into training and validation; the lists lie in ``file``."""
 
     dataset = peewee.ForeignKeyField(Dataset, on_delete="CASCADE")
-    key = peewee.TextField(unique=True)
+    key = Text(unique=True)
     seed = peewee.IntegerField()
     fraction = peewee.FloatField()
     train_images = peewee.IntegerField()
     validation_images = peewee.IntegerField()
-    file = peewee.TextField()
+    file = Text()
     created = peewee.FloatField()
 
 
@@ -216,7 +246,7 @@ class Checkpoint(Table):
     """One saved state of a run."""
 
     run = peewee.ForeignKeyField(Run, on_delete="CASCADE", index=False)
-    tag = peewee.TextField()
+    tag = Text()
     step = peewee.IntegerField()
     epoch = peewee.FloatField()
     val_psnr = peewee.FloatField(null=True)
@@ -232,9 +262,9 @@ class Evaluation(Table):
     """The mean figures of one evaluation of a checkpoint on a set of images."""
 
     job = peewee.ForeignKeyField(Job, null=True, on_delete="SET NULL")
-    checkpoint = peewee.TextField()
-    folder = peewee.TextField()
-    subset = peewee.TextField()
+    checkpoint = Text()
+    folder = Text()
+    subset = Text()
     images = peewee.IntegerField()
     skipped = peewee.IntegerField()
     mae = peewee.FloatField()
@@ -249,7 +279,7 @@ class ImageError(Table):
     """The figures of one image in an evaluation."""
 
     evaluation = peewee.ForeignKeyField(Evaluation, on_delete="CASCADE")
-    path = peewee.TextField()
+    path = Text()
     mae = peewee.FloatField()
     mse = peewee.FloatField()
     psnr = peewee.FloatField()
@@ -261,9 +291,9 @@ class EmbeddingFile(Table):
     """One set of embeddings on disk."""
 
     job = peewee.ForeignKeyField(Job, null=True, on_delete="SET NULL")
-    checkpoint = peewee.TextField()
-    folder = peewee.TextField()
-    path = peewee.TextField()
+    checkpoint = Text()
+    folder = Text()
+    path = Text()
     rows = peewee.IntegerField()
     dim = peewee.IntegerField()
     skipped = peewee.IntegerField()

@@ -1,0 +1,63 @@
+"""What a histogram of 256 levels tells: mean, median, spread, entropy."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+LEVELS = 256
+
+Counts = NDArray[np.int64]
+"""Pixels a level: shape (256,)."""
+
+_LEVEL = np.arange(LEVELS, dtype=np.float64)
+_EXACT_IN_FLOAT32 = 1 << 24
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A picture's levels in [0, 255]; ``std`` is that of the population."""
+
+    mean: float
+    median: float
+    std: float
+    low: int
+    high: int
+
+
+def histogram(plane: NDArray[np.uint8], channel: int = 0) -> Counts:
+    """Return how many pixels of one channel of ``plane`` (H, W) or (H, W, C) have each level."""
+    rows = max(1, _EXACT_IN_FLOAT32 // plane.shape[1])
+    counts = np.zeros(LEVELS, np.int64)
+    for start in range(0, plane.shape[0], rows):
+        part = cv2.calcHist([plane[start : start + rows]], [channel], None, [LEVELS], [0, LEVELS])
+        counts += part.ravel().astype(np.int64)
+    return counts
+
+
+def levels_of(counts: Counts) -> Levels:
+    """Return the figures of a histogram that counts at least one pixel."""
+    total = int(counts.sum())
+    used = np.flatnonzero(counts)
+    mean = float(counts @ _LEVEL) / total
+    variance = float(counts @ np.square(_LEVEL - mean)) / total
+    return Levels(mean, _median(counts, total), math.sqrt(variance), int(used[0]), int(used[-1]))
+
+
+def _median(counts: Counts, total: int) -> float:
+    middle = np.searchsorted(np.cumsum(counts), [(total - 1) // 2, total // 2], side="right")
+    return float(middle.mean())
+
+
+def entropy_bits(counts: Counts) -> float:
+    """Return ``−Σ p·log2 p`` of a histogram, in [0, 8]; 0 where it counts nothing."""
+    used = counts[counts > 0]
+    shares = used / max(1, used.sum())
+    return max(0.0, -float(shares @ np.log2(shares)))
+
+
+def percent(counts: Counts, start: int = 0, stop: int = LEVELS) -> float:
+    """Return the share of pixels with a level in [start, stop), in percent."""
+    return 100.0 * float(counts[start:stop].sum()) / float(counts.sum())

@@ -1,0 +1,243 @@
+"""The checkpoints of a workspace: finding, listing and deleting them, without loading weights.
+
+A run has the folder ``checkpoints/NAME`` with one folder a saved state, ``step-00000120``, and links to them:
+``best``, ``last`` and ``epoch-0005``. A state is a folder with ``complete.json``, which lists the size and the
+BLAKE2 digest of its files; without it, or with other sizes, there is no state. Nothing in it is a pickle.
+"""
+
+import difflib
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import FextError, UsageError
+from engine.settings import Settings
+from engine.workspace import Workspace, check_name
+
+MODEL_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+TRAINING_TENSORS_FILE = "training_state.safetensors"
+TRAINING_FILE = "training_state.json"
+COMPLETE_FILE = "complete.json"
+IMAGES_FILE = "images.csv"
+
+_RETRAIN = "Choose another checkpoint (`fext checkpoints` lists them), or train again."
+
+
+@dataclass(frozen=True)
+class CheckpointFacts:
+    """What is known of a run's checkpoint without loading its weights; ``bytes`` of the whole folder."""
+
+    name: str
+    variant: str
+    created: float
+    epoch: float
+    step: int
+    val_psnr: float | None
+    image: str
+    latent: str
+    parameters: int
+    bytes: int
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """What a saved state says of itself (``config.json``)."""
+
+    name: str
+    settings: Settings
+    image_channels: int
+    latent: tuple[int, int, int]
+    parameters: int
+    step: int
+    epoch: float
+    val_psnr: float | None
+    created: float
+    document: Mapping[str, Any]
+
+
+def find_checkpoint(workspace: Workspace, reference: str) -> Path:
+    """Return the folder of a state, from ``NAME`` (its best, else its last), ``NAME/last`` or ``NAME/epoch-0005``.
+
+    Raises:
+        UsageError: there is none of that name.
+        FextError: it is there, but incomplete or damaged.
+
+    """
+    name, _, tag = reference.partition("/")
+    run = workspace.checkpoints / check_name(name, "checkpoint")
+    tags = tags_of(run)
+    wanted = (
+        check_name(tag, "checkpoint") if tag else next((known for known in ("best", "last") if known in tags), "best")
+    )
+    if wanted not in tags:
+        raise _unknown(workspace, reference, tags)
+    state = tags[wanted]
+    verify(state)
+    return state
+
+
+def _unknown(workspace: Workspace, reference: str, tags: Mapping[str, Path]) -> UsageError:
+    name = reference.partition("/")[0]
+    if tags:
+        return UsageError(f"Checkpoint {name!r} has no {reference.partition('/')[2]!r}.", f"It has {', '.join(tags)}.")
+    names = [path.name for path in _runs(workspace)]
+    near = difflib.get_close_matches(name, names, n=1)
+    known = ", ".join(sorted(names)[:8]) if names else "none yet: `fext train FOLDER` makes one"
+    remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {known}."
+    return UsageError(f"There is no checkpoint {reference!r} in {workspace.checkpoints}.", remedy)
+
+
+def tags_of(run: Path) -> dict[str, Path]:
+    """Return the tags of a run's folder and the states they stand for; links that lead elsewhere do not count."""
+    tags = {}
+    if run.is_dir():
+        for link in sorted(run.iterdir()):
+            if link.is_symlink() and len(link.readlink().parts) == 1 and link.readlink().name.startswith("step-"):
+                tags[link.name] = run / link.readlink()
+    return tags
+
+
+def verify(state: Path) -> None:
+    """Check that a state is whole: its mark is there, and its files have the sizes that the mark lists.
+
+    Raises:
+        FextError: it is not.
+
+    """
+    files = _mark(state)["files"]
+    for name, facts in files.items():
+        path = state / name
+        if not path.is_file() or path.stat().st_size != facts["bytes"]:
+            raise FextError(f"Checkpoint {_label(state)} is damaged: {name} is missing or has another size.", _RETRAIN)
+
+
+def fingerprint(state: Path) -> str:
+    """Return the BLAKE2 digest of the weights, which ties embeddings to their encoder."""
+    return str(_mark(state)["files"][MODEL_FILE]["blake2b"])
+
+
+def _mark(state: Path) -> dict[str, Any]:
+    mark = read_json(state / COMPLETE_FILE)
+    try:
+        assert all({"bytes", "blake2b"} <= set(facts) for facts in mark["files"].values())
+        assert MODEL_FILE in mark["files"]
+    except (AssertionError, KeyError, AttributeError, TypeError) as error:
+        raise FextError(
+            f"Checkpoint {_label(state)} is damaged: {COMPLETE_FILE} is not a list of files.", _RETRAIN
+        ) from error
+    return mark
+
+
+def mark_complete(state: Path) -> None:
+    """Write ``complete.json`` for the files that stand in ``state``."""
+    files = {path.name: {"bytes": path.stat().st_size, "blake2b": digest(path)} for path in sorted(state.iterdir())}
+    (state / COMPLETE_FILE).write_text(json.dumps({"files": files}, indent=2) + "\n", encoding="utf-8")
+
+
+def digest(path: Path) -> str:
+    """Return the BLAKE2 digest (16 bytes, hexadecimal) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file of a state.
+
+    Raises:
+        FextError: it is missing, or no JSON object.
+
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise FextError(f"Checkpoint {_label(path.parent)} is damaged: {path.name}: {error}.", _RETRAIN) from error
+    if not isinstance(document, dict):
+        raise FextError(f"Checkpoint {_label(path.parent)} is damaged: {path.name} is no object.", _RETRAIN)
+    return document
+
+
+def read_config(state: Path) -> CheckpointConfig:
+    """Return what a state says of itself.
+
+    Raises:
+        FextError: it is damaged, or was written by a version with other settings.
+
+    """
+    document = read_json(state / CONFIG_FILE)
+    try:
+        channels, height, width = document["latent"]
+        return CheckpointConfig(
+            name=str(document["name"]),
+            settings=Settings.model_validate(document["settings"]),
+            image_channels=int(document["image_channels"]),
+            latent=(int(channels), int(height), int(width)),
+            parameters=int(document["parameters"]),
+            step=int(document["step"]),
+            epoch=float(document["epoch"]),
+            val_psnr=None if document["val_psnr"] is None else float(document["val_psnr"]),
+            created=float(document["created"]),
+            document=document,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise FextError(f"Checkpoint {_label(state)} cannot be understood: {reason}.", _RETRAIN) from error
+
+
+def _label(state: Path) -> str:
+    return f"{state.parent.name}/{state.name}"
+
+
+def _runs(workspace: Workspace) -> list[Path]:
+    return [path for path in workspace.checkpoints.glob("[!.]*") if tags_of(path)]
+
+
+def list_checkpoints(workspace: Workspace) -> list[CheckpointFacts]:
+    """Return the facts of every run that has a whole checkpoint, newest first; damaged ones are left out."""
+    facts = []
+    for run in _runs(workspace):
+        try:
+            facts.append(_facts(workspace, run))
+        except FextError:
+            continue
+    return sorted(facts, key=lambda one: -one.created)
+
+
+def _facts(workspace: Workspace, run: Path) -> CheckpointFacts:
+    config = read_config(find_checkpoint(workspace, run.name))
+    data = config.settings.data
+    return CheckpointFacts(
+        name=run.name,
+        variant=config.settings.model.variant,
+        created=config.created,
+        epoch=config.epoch,
+        step=config.step,
+        val_psnr=config.val_psnr,
+        image=" × ".join(map(str, (data.image_height, data.image_width, config.image_channels))),
+        latent=" × ".join(map(str, config.latent)),
+        parameters=config.parameters,
+        bytes=sum(path.stat().st_size for path in run.rglob("*") if path.is_file() and not path.is_symlink()),
+        tags=tuple(tags_of(run)),
+    )
+
+
+def delete_checkpoint(workspace: Workspace, name: str) -> None:
+    """Delete a run's folder with all its states.
+
+    Raises:
+        UsageError: there is none of that name.
+        FextError: it cannot be deleted.
+
+    """
+    run = workspace.checkpoints / check_name(name, "checkpoint")
+    if not run.is_dir() or run.is_symlink():
+        raise _unknown(workspace, name, {})
+    try:
+        shutil.rmtree(run)
+    except OSError as error:
+        raise FextError(f"{run} cannot be deleted: {error.strerror or error}.", "Mend its permissions.") from error

@@ -1,0 +1,161 @@
+"""The evaluation of a checkpoint on a set of images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.checkpoints import IMAGES_FILE, find_checkpoint
+from engine.errors import FextError, UsageError
+from engine.images.dataset import VALIDATION, read_listing
+from engine.images.parallel import worker_count
+from engine.images.scan import Manifest, scan
+from engine.images.stream import Batch, stream
+from engine.metrics import image_errors
+from engine.models.loading import LoadedModel, load_for_use
+from engine.plots import reconstruction_figure
+from engine.records import Records
+from engine.report import Report, go_on
+from engine.settings import Settings
+from engine.tensors import to_uint8
+from engine.workspace import Workspace
+
+_WARNED = 3
+
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8], str]
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Means over the images of the errors on the scale [0, 1], PSNR in dB, SSIM and cosine similarity.
+
+    ``figure`` is the path of the picture that shows originals and reconstructions.
+    """
+
+    images: int
+    mae: float
+    mse: float
+    psnr: float
+    ssim: float
+    cosine: float
+    skipped: int
+    figure: str
+
+
+@dataclass(frozen=True)
+class _Images:
+    manifest: Manifest
+    subset: Literal["validation", "folder"]
+
+
+def evaluate(
+    settings: Settings,
+    workspace: Workspace,
+    records: Records,
+    report: Report,
+    *,
+    checkpoint: str,
+    folder: str = "",
+    job: int | None = None,
+) -> EvaluationResult:
+    """Compare the images of a folder, or those held out when the checkpoint was trained, with their reconstructions.
+
+    Every figure is of the reconstruction as a person sees it: clamped to [0, 1] and rounded to 8 bits.
+
+    Raises:
+        FextError: the checkpoint or the folder is not there or damaged, or no image can be read.
+
+    """
+    state = find_checkpoint(workspace, checkpoint)
+    model = load_for_use(state, settings.device)
+    chosen = _choose_images(workspace, model, state.parent, folder, report)
+    report.log(f"Evaluating {checkpoint} on {len(chosen.manifest.files):,} images of {chosen.manifest.folder}.")
+    rows, pairs, skipped = _measure(settings, model, chosen.manifest, report)
+    if not rows:
+        raise FextError(
+            f"None of the {len(chosen.manifest.files):,} images in {chosen.manifest.folder} can be read.",
+            "Check the folder and its files.",
+        )
+    means = {name: float(np.mean([row[name] for row in rows])) for name in ("mae", "mse", "psnr", "ssim", "cosine")}
+    figure = workspace.validation / checkpoint / f"reconstructions-{chosen.subset}.png"
+    reconstruction_figure(pairs, figure, f"{checkpoint} · {means['psnr']:.2f} dB over {len(rows):,} images")
+    report.artifact("figure", figure)
+    facts = {"job": job, "checkpoint": checkpoint, "subset": chosen.subset, "images": len(rows), "skipped": skipped}
+    facts["folder"] = workspace.stored_path(chosen.manifest.folder)
+    records.add_evaluation({**facts, **means}, rows)
+    report.log(f"{means['psnr']:.2f} dB, SSIM {means['ssim']:.4f}, mean absolute error {means['mae']:.4f}.")
+    return EvaluationResult(images=len(rows), skipped=skipped, figure=str(figure), **means)
+
+
+def _choose_images(workspace: Workspace, model: LoadedModel, run: Path, folder: str, report: Report) -> _Images:
+    if folder:
+        return _Images(scan(workspace.actual_path(folder), report), "folder")
+    data = model.config.settings.data
+    held_out = {path for subset, path, _ in read_listing(run / IMAGES_FILE) if subset == VALIDATION}
+    if not held_out:
+        raise UsageError(f"{run.name} was trained without held-out images.", "Give a folder to evaluate on.")
+    source = data.validation_folder or data.folder
+    manifest = scan(workspace.actual_path(source) if source else workspace.images, report)
+    kept = tuple(file for file in manifest.files if file.path in held_out)
+    if not kept:
+        raise UsageError(f"The images held out for {run.name} are gone.", "Bring them back, or give a folder.")
+    if len(kept) < len(held_out):
+        report.log(f"{len(held_out) - len(kept):,} of the held-out images are gone.", "warning")
+    return _Images(Manifest(manifest.folder, kept), "validation")
+
+
+def _measure(
+    settings: Settings, model: LoadedModel, manifest: Manifest, report: Report
+) -> tuple[list[dict[str, Any]], list[Pair], int]:
+    chosen = _compared(manifest, settings)
+    rows: list[dict[str, Any]] = []
+    pairs: list[Pair] = []
+    skipped = 0
+    for batch in _batches(settings, model, manifest):
+        go_on(report)
+        reconstructions, errors = _reconstruct(model, batch.images) if len(batch.images) else (batch.images, {})
+        for number, file in enumerate(batch.files):
+            row = {"path": file.path, **{name: float(values[number]) for name, values in errors.items()}}
+            rows.append(row)
+            if file.path in chosen:
+                caption = f"{file.path}\n{row['psnr']:.1f} dB"
+                pairs.append((batch.images[number], reconstructions[number], caption))
+        for path, reason in batch.skipped[: max(0, _WARNED - skipped)]:
+            report.log(f"Skipped {path}: {reason}", "warning")
+        skipped += len(batch.skipped)
+        report.progress("evaluating", len(rows) + skipped, len(manifest.files), "images")
+    return rows, pairs, skipped
+
+
+def _compared(manifest: Manifest, settings: Settings) -> frozenset[str]:
+    evaluation = settings.evaluation
+    count = min(evaluation.compared_images, len(manifest.files))
+    drawn = np.random.default_rng(evaluation.seed).choice(len(manifest.files), count, replace=False)
+    return frozenset(manifest.files[number].path for number in drawn)
+
+
+def _batches(settings: Settings, model: LoadedModel, manifest: Manifest) -> Iterator[Batch]:
+    data = model.config.settings.data
+    return stream(
+        manifest,
+        data.image_height,
+        data.image_width,
+        gray=data.grayscale,
+        batch_size=settings.evaluation.batch_size,
+        workers=worker_count(settings.device.workers),
+    )
+
+
+@torch.inference_mode()
+def _reconstruct(
+    model: LoadedModel, images: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
+    with model.device.autocast():
+        reconstruction = to_uint8(model.model(model.to_device(images)))
+    original = torch.from_numpy(images).to(model.device.handle)
+    errors = image_errors(original, reconstruction)
+    return reconstruction.cpu().numpy(), {name: values.cpu().numpy() for name, values in errors.items()}

@@ -1,0 +1,182 @@
+"""The images of a run: found, packed, and divided into training and validation."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from engine.images.pack import ImageStore, open_images
+from engine.images.parallel import worker_count
+from engine.images.scan import scan
+from engine.images.split import split
+from numpy.typing import NDArray
+
+from engine.errors import FextError, UsageError
+from engine.files import replace_file
+from engine.records import Records
+from engine.report import Report
+from engine.settings import Settings
+from engine.workspace import Workspace
+
+Indices = NDArray[np.int64]
+
+TRAIN, VALIDATION = "train", "validation"
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some images of a store, by their rows."""
+
+    store: ImageStore
+    rows: Indices
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, numbers: Indices) -> NDArray[np.uint8]:
+        """Return pictures (n, H, W, C) by their numbers in this subset."""
+        return self.store.batch(self.rows[numbers])
+
+    def listing(self, subset: str) -> Iterator[tuple[str, str, str]]:
+        """Yield (subset, relative path, content hash) of each image."""
+        for row in self.rows:
+            yield subset, self.store.files[row].path, self.store.content_hashes[row]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The images of a run."""
+
+    folder: Path
+    train: Subset
+    validation: Subset
+    skipped: int
+
+    @property
+    def listing(self) -> list[tuple[str, str, str]]:
+        """All images as (subset, relative path, content hash): the manifest and the split in one."""
+        return [*self.train.listing(TRAIN), *self.validation.listing(VALIDATION)]
+
+
+def prepare(settings: Settings, workspace: Workspace, records: Records, report: Report) -> TrainingData:
+    """Return the images that the settings name.
+
+    Raises:
+        FextError: a folder is missing or holds no readable image, or no image is left to train on.
+
+    """
+    data = settings.data
+    folder = workspace.actual_path(data.folder) if data.folder else workspace.images
+    store = _open(folder, settings, workspace, report)
+    if data.validation_folder:
+        held_out = _open(workspace.actual_path(data.validation_folder), settings, workspace, report)
+        train, validation = Subset(store, _all(store)), Subset(held_out, _all(held_out))
+    else:
+        held_out = store
+        rows = split(store, data.validation_fraction, data.split_seed)
+        train, validation = Subset(store, rows[0]), Subset(store, rows[1])
+    skipped = len(store.skipped) + (len(held_out.skipped) if held_out is not store else 0)
+    prepared = TrainingData(folder, train, validation, skipped)
+    if not len(validation):
+        report.log("No image is held out: the curve has no validation, and best is last.", "warning")
+    _remember(prepared, settings, workspace, records)
+    return prepared
+
+
+def _open(folder: Path, settings: Settings, workspace: Workspace, report: Report) -> ImageStore:
+    data = settings.data
+    manifest = scan(folder, report).sample(data.sample_fraction, data.sample_seed)
+    return open_images(
+        manifest,
+        data.image_height,
+        data.image_width,
+        data.grayscale,
+        data.pack,
+        workspace,
+        worker_count(settings.device.workers),
+        report,
+    )
+
+
+def _all(store: ImageStore) -> Indices:
+    return np.arange(len(store), dtype=np.int64)
+
+
+def _remember(prepared: TrainingData, settings: Settings, workspace: Workspace, records: Records) -> None:
+    text = listing_text(prepared.listing)
+    key = hashlib.blake2b(text, digest_size=16).hexdigest()
+    path = workspace.metadata / f"split-{key}.csv"
+    if not path.exists():
+        replace_file(path, text)
+    records.put_split(
+        records.dataset(prepared.folder),
+        key,
+        seed=settings.data.split_seed,
+        fraction=settings.data.validation_fraction,
+        train_images=len(prepared.train),
+        validation_images=len(prepared.validation),
+        file=workspace.stored_path(path),
+    )
+
+
+def listing_text(listing: list[tuple[str, str, str]]) -> bytes:
+    """Return a listing as the CSV that checkpoints carry: ``subset,path,content_hash``."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("subset", "path", "content_hash"))
+    writer.writerows(listing)
+    return text.getvalue().encode(errors="surrogateescape")
+
+
+def read_listing(path: Path) -> list[tuple[str, str, str]]:
+    """Return the listing that a checkpoint carries.
+
+    Raises:
+        FextError: it cannot be read.
+
+    """
+    try:
+        text = path.read_bytes().decode(errors="surrogateescape")
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+        return [(subset, name, content) for subset, name, content in rows[1:]]
+    except (OSError, ValueError, csv.Error) as error:
+        raise FextError(f"{path} cannot be read: {error}.", "Train again; the split of this run is lost.") from error
+
+
+def as_before(
+    prepared: TrainingData, listing: list[tuple[str, str, str]], report: Report, *, accept: bool
+) -> TrainingData:
+    """Return the images divided as they were when the run began.
+
+    Raises:
+        UsageError: images were added, changed or removed, and ``accept`` is off.
+
+    """
+    if sorted(prepared.listing) == sorted(listing):
+        return prepared
+    before = {(path, content) for _, path, content in listing}
+    now = {(path, content) for _, path, content in prepared.listing}
+    change = f"{len(now - before)} new or changed, {len(before - now)} gone"
+    if not accept:
+        raise UsageError(
+            f"The images are not those the run began with: {change}.",
+            "Bring the folder back to what it was, or resume with training.accept_changed_images = on.",
+        )
+    report.log(f"The images changed since the run began ({change}); known ones keep their side.", "warning")
+    sides = {content: subset for subset, _, content in listing}
+    return _divided_by(prepared, sides)
+
+
+def _divided_by(prepared: TrainingData, sides: Mapping[str, str]) -> TrainingData:
+    train, validation = prepared.train, prepared.validation
+    if train.store is not validation.store:
+        return prepared
+    rows = _all(train.store)
+    held_out = np.array([sides.get(train.store.content_hashes[row]) == VALIDATION for row in rows], dtype=bool)
+    store = train.store
+    return TrainingData(
+        prepared.folder, Subset(store, rows[~held_out]), Subset(store, rows[held_out]), prepared.skipped
+    )

@@ -1,0 +1,73 @@
+"""Pictures as every part of the product sees them: upright, 8 bits, transparent parts over white, one size."""
+
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from engine.images.reading import Pixels, UnreadableImage, read
+
+__all__ = ["Pixels", "UnreadableImage", "content_hash", "decode", "load_image", "read_bgr", "resize"]
+
+
+def decode(path: Path, *, gray: bool) -> Pixels:
+    """Return the first picture of a file as uint8 (H, W, C), C = 1 if ``gray`` else 3 (RGB).
+
+    EXIF orientation is applied, and what is transparent lies over white. Gray is OpenCV's RGB→GRAY.
+
+    Raises:
+        UnreadableImage: it cannot be read whole, or its content is not what its extension says.
+
+    """
+    return _in_channels(read(path, over_white=True), gray=gray)
+
+
+def load_image(path: Path, height: int, width: int, gray: bool) -> Pixels:
+    """Return a picture as `decode` does, resized to (height, width): what every network of this product sees.
+
+    A JPEG file that is far larger is decoded at a half, a quarter or an eighth of its size.
+
+    Raises:
+        UnreadableImage: as `decode`.
+
+    """
+    bgr = read(path, over_white=True, wanted=(height, width))
+    if gray:
+        return resize(_in_channels(bgr, gray=True), height, width)
+    return _in_channels(resize(bgr, height, width), gray=False)
+
+
+def read_bgr(path: Path) -> Pixels:
+    """Return a picture as OpenCV's ``IMREAD_COLOR``: uint8 (H, W, 3), BGR, EXIF orientation applied, alpha dropped.
+
+    Raises:
+        UnreadableImage: as `decode`.
+
+    """
+    return read(path, over_white=False)
+
+
+def resize(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Return uint8 pixels (H, W, C) resized to (height, width, C).
+
+    Along each axis: the mean over the area when shrinking, linear interpolation when enlarging.
+    """
+    shrunk = min(pixels.shape[0], height), min(pixels.shape[1], width)
+    for size, filter_ in ((shrunk, cv2.INTER_AREA), ((height, width), cv2.INTER_LINEAR)):
+        if pixels.shape[:2] != size:
+            resized = cv2.resize(pixels, (size[1], size[0]), interpolation=filter_)
+            pixels = np.asarray(resized, dtype=np.uint8).reshape(*size, pixels.shape[2])
+    return pixels
+
+
+def content_hash(pixels: Pixels) -> str:
+    """Return the BLAKE2 digest (16 bytes, hexadecimal) of the shape and the values of a picture (H, W, C)."""
+    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
+def _in_channels(bgr: Pixels, *, gray: bool) -> Pixels:
+    converted = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY if gray else cv2.COLOR_BGR2RGB)
+    return np.asarray(converted, dtype=np.uint8).reshape(*bgr.shape[:2], 1 if gray else 3)

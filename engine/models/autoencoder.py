@@ -1,0 +1,103 @@
+"""The FeXT autoencoders: Redux, Medium and Large."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.models.blocks import ChannelNorm, Compression, Downsample, ResidualBlock, Upsample, initialize
+from engine.settings import ModelSettings, Pooling, Variant
+
+_STEM = 2
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Channels and residual blocks of each stage, from the finest to the coarsest."""
+
+    channels: tuple[int, ...]
+    blocks: tuple[int, ...]
+
+
+VARIANTS: dict[Variant, Widths] = {
+    "redux": Widths((32, 64, 128, 256), (1, 1, 1, 1)),
+    "medium": Widths((48, 96, 192, 384), (1, 1, 2, 2)),
+    "large": Widths((64, 128, 256, 512), (1, 2, 3, 3)),
+}
+
+
+def stages_of(variant: Variant, downsampling: int) -> Widths:
+    """Return the stages that reach a downsampling of 8, 16 or 32: the variant's four, without or with one more."""
+    widths = VARIANTS[variant]
+    count = downsampling.bit_length() - 1
+    extra = max(0, count - len(widths.channels))
+    channels = (widths.channels + widths.channels[-1:] * extra)[:count]
+    blocks = (widths.blocks + widths.blocks[-1:] * extra)[:count]
+    return Widths(channels, blocks)
+
+
+class Autoencoder(nn.Module):
+    """A convolutional autoencoder of images (B, C, H, W) in [0, 1], C = 1 or 3, any H and W of 16 or more.
+
+    A pixel-unshuffle stem brings the picture to half size with four times the channels, where convolutions
+    are quick; its inverse in the head restores every pixel. The output is not clamped, so that the gradient
+    never vanishes.
+    """
+
+    def __init__(self, settings: ModelSettings, image_channels: int, seed: int = 0) -> None:
+        super().__init__()
+        self.downsampling = settings.downsampling
+        self.image_channels = image_channels
+        stages = stages_of(settings.variant, settings.downsampling)
+        widths = stages.channels
+        self.stem = nn.Conv2d(image_channels * _STEM**2, widths[0], 3, padding=1)
+        self.encoder = nn.Sequential()
+        self.decoder = nn.Sequential()
+        for level, (width, blocks) in enumerate(zip(widths, stages.blocks, strict=True)):
+            if level:
+                self.encoder.append(Downsample(widths[level - 1], width))
+            self.encoder.extend(ResidualBlock(width) for _ in range(blocks))
+        self.compression = Compression(widths[-1], settings.latent_channels, settings.dropout)
+        self.expansion = nn.Conv2d(settings.latent_channels, widths[-1], 1)
+        for level in reversed(range(len(widths))):
+            self.decoder.extend(ResidualBlock(widths[level]) for _ in range(stages.blocks[level]))
+            if level:
+                self.decoder.append(Upsample(widths[level], widths[level - 1]))
+        self.head = nn.Sequential(ChannelNorm(widths[0]), nn.Conv2d(widths[0], image_channels * _STEM**2, 3, padding=1))
+        initialize(self, torch.Generator().manual_seed(seed))
+        self.to(memory_format=torch.channels_last)
+
+    def encode(self, images: Tensor, keys: Tensor | None = None) -> Tensor:
+        """Return the latent (B, Z, h, w), h = ⌈H / downsampling⌉; ``keys`` (B,) switch dropout on."""
+        height, width = images.shape[-2:]
+        padding = (0, -width % self.downsampling, 0, -height % self.downsampling)
+        images = F.pad(images * 2 - 1, padding, mode="replicate")
+        x = self.encoder(self.stem(F.pixel_unshuffle(images, _STEM)))
+        latent: Tensor = self.compression(x, keys)
+        return latent
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Return images (B, C, h · downsampling, w · downsampling), about [0, 1], not clamped."""
+        x = self.head(self.decoder(self.expansion(latent)))
+        return F.pixel_shuffle(x, _STEM) * 0.5 + 0.5
+
+    def forward(self, images: Tensor, keys: Tensor | None = None) -> Tensor:
+        """Return the reconstruction, of the images' own size."""
+        height, width = images.shape[-2:]
+        return self.decode(self.encode(images, keys))[..., :height, :width]
+
+    def embed(self, images: Tensor, pooling: Pooling) -> Tensor:
+        """Return vectors (B, D) float32: the latent, flattened or pooled over its positions."""
+        latent = self.encode(images).float()
+        if pooling == "flatten":
+            return latent.flatten(1)
+        mean = latent.mean((2, 3))
+        if pooling == "mean":
+            return mean
+        return torch.cat([mean, latent.std((2, 3), correction=0)], 1)
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Return (Z, h, w) of the latent of an image of this size."""
+        step = self.downsampling
+        return (self.expansion.in_channels, -(-height // step), -(-width // step))

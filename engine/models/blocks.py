@@ -1,0 +1,99 @@
+"""The pieces of the autoencoders; every tensor is (B, C, H, W) in channels-last memory order."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.randomness import uniform
+
+_DROPOUT_STREAM = 2
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalization over the channels of each position: (B, C, H, W) to the same shape.
+
+    The permutation is free in channels-last order.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize each position's channels."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class ResidualBlock(nn.Module):
+    """Normalization and two 3 × 3 convolutions beside the identity: (B, C, H, W) to the same shape.
+
+    The last convolution starts at zero, so that a new block is the identity.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+        assert self.conv2.bias is not None
+        nn.init.zeros_(self.conv2.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the block's correction."""
+        correction: Tensor = self.conv2(F.relu(self.conv1(self.norm(x))))
+        return x + correction
+
+
+class Downsample(nn.Module):
+    """2 × 2 max pooling and a change of channels: (B, C, H, W) to (B, C', H/2, W/2)."""
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve height and width."""
+        projected: Tensor = self.project(F.max_pool2d(x, 2))
+        return projected
+
+
+class Upsample(nn.Module):
+    """A transposed convolution beside a nearest-pixel shortcut: (B, C, H, W) to (B, C', 2H, 2W).
+
+    The transposed convolution starts at zero: a new block copies each position to 2 × 2.
+    """
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(channels, out_channels, 1)
+        self.detail = nn.ConvTranspose2d(channels, out_channels, 2, stride=2, bias=False)
+        nn.init.zeros_(self.detail.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Double height and width."""
+        detail: Tensor = self.detail(x)
+        return detail + F.interpolate(self.project(x), scale_factor=2, mode="nearest")
+
+
+class Compression(nn.Module):
+    """The bottleneck: a 1 × 1 convolution, (B, C, h, w) to the latent (B, Z, h, w), with optional dropout."""
+
+    def __init__(self, channels: int, latent_channels: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(channels)
+        self.project = nn.Conv2d(channels, latent_channels, 1)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor, keys: Tensor | None = None) -> Tensor:
+        """Compress; where ``keys`` (B,) are given, drop values at random by them."""
+        z: Tensor = self.project(self.norm(x))
+        if keys is None or self.dropout == 0:
+            return z
+        kept = uniform(keys, z[0].numel(), _DROPOUT_STREAM) >= self.dropout
+        return z * kept.view(z.shape).to(z.dtype) / (1 - self.dropout)
+
+
+def initialize(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw the weights of every convolution that did not start at zero (He et al., 2015), from one generator."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d) and part.weight.any():
+            nn.init.kaiming_normal_(part.weight, nonlinearity="linear", generator=generator)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)

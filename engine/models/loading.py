@@ -1,0 +1,84 @@
+"""Autoencoders read back from their checkpoints."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from engine.checkpoints import MODEL_FILE, CheckpointConfig, fingerprint, read_config, verify
+from engine.device import Device, choose_device
+from engine.errors import FextError
+from engine.models.autoencoder import Autoencoder
+from engine.settings import DeviceSettings
+from engine.tensors import to_float
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file, on the CPU.
+
+    Raises:
+        FextError: it cannot be read.
+
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise FextError(
+            f"{path} cannot be read: {error}.",
+            "Choose another checkpoint (`fext checkpoints` lists them), or train again.",
+        ) from error
+
+
+def load_weights(state: Path) -> tuple[Autoencoder, CheckpointConfig]:
+    """Return the autoencoder of a saved state, in evaluation mode on the CPU, and what the state says of itself.
+
+    Raises:
+        FextError: the state is damaged, or its weights do not fit its configuration.
+
+    """
+    verify(state)
+    config = read_config(state)
+    model = Autoencoder(config.settings.model, config.image_channels)
+    weights = load_tensors(state / MODEL_FILE)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise FextError(
+            f"The weights of {config.name} do not fit its configuration: {str(error).splitlines()[0]}", "Train again."
+        ) from error
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
+        raise FextError(
+            f"The weights of {config.name} hold values that are not finite.", "Train again with a lower rate."
+        )
+    return model.eval(), config
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """An autoencoder ready for use on a device, with its configuration and the digest of its weights."""
+
+    model: Autoencoder
+    config: CheckpointConfig
+    device: Device
+    fingerprint: str
+
+    def to_device(self, images: NDArray[np.uint8]) -> Tensor:
+        """Return pictures (B, H, W, C) as float32 (B, C, H, W) in [0, 1] on the device."""
+        return to_float(torch.from_numpy(images).to(self.device.handle))
+
+
+def load_for_use(state: Path, settings: DeviceSettings) -> LoadedModel:
+    """Return the autoencoder of a saved state on the device that the settings ask for.
+
+    Raises:
+        FextError: the state is damaged, or the device is not there.
+
+    """
+    device = choose_device(settings)
+    model, config = load_weights(state)
+    return LoadedModel(model.to(device.handle), config, device, fingerprint(state))

@@ -1,0 +1,270 @@
+"""Figures in one house style, drawn by matplotlib without a screen and written as PNG.
+
+Nothing global of matplotlib is touched, so that any thread may draw. Text is shown as it is: a ``$`` begins no
+formula, and control characters are shown escaped.
+"""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from engine.files import printable, replace_file, write_error
+
+Pixels = NDArray[np.uint8]
+Curve = tuple[ArrayLike, ArrayLike]
+"""The values across and the values up, of equal length."""
+
+BLUE, ORANGE = "#0072B2", "#D55E00"
+"""Two colors that are told apart with any color vision (M. Okabe and K. Ito, 2008)."""
+
+_INK, _QUIET, _GRID = "#1f2730", "#59636e", "#e3e8ec"
+_COLORS = (BLUE, ORANGE, "#009E73", "#CC79A7")
+_DPI = 100
+_BINS = 32
+_PAIRS_ACROSS = 8
+_CAPTION_LENGTH = 24
+_FEW_POINTS = 40
+_PEAKS_TOLD = 2
+
+
+def distribution_figure(counts: ArrayLike, path: Path, title: str, subtitle: str = "") -> None:
+    """Draw a histogram of gray levels (256,) as shares of all pixels, and write it to ``path``.
+
+    Raises:
+        FextError: the file cannot be written.
+
+    """
+    figure = _figure(1200, 700)
+    _fill(_axes_over_ramp(figure), {"": counts})
+    _head(figure, title, subtitle)
+    _save(figure, path)
+
+
+def comparison_figure(histograms: Mapping[str, ArrayLike], path: Path, title: str, subtitle: str = "") -> None:
+    """Draw histograms of gray levels (256,), by name, over one another, and write the figure to ``path``.
+
+    Raises:
+        FextError: the file cannot be written.
+
+    """
+    figure = _figure(1200, 700)
+    axes = _axes_over_ramp(figure)
+    _fill(axes, histograms)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1.02), ncols=2, labelcolor=_INK)
+    _head(figure, title, subtitle)
+    _save(figure, path)
+
+
+def overview_figure(metrics: Mapping[str, ArrayLike], path: Path, title: str, subtitle: str = "") -> None:
+    """Draw one small histogram a metric (values of all images by title), and write the figure to ``path``.
+
+    Values beyond the middle 99 % stand in the outermost bars; a line marks the median.
+
+    Raises:
+        FextError: the file cannot be written.
+
+    """
+    across = min(len(metrics), 7)
+    down = math.ceil(len(metrics) / across)
+    figure = _figure(max(700, 240 * across), 110 + 215 * down)
+    top = 1 - 90 / (figure.get_figheight() * _DPI)
+    grid = figure.add_gridspec(down, across, left=0.045, right=0.985, top=top, bottom=0.05, hspace=0.55, wspace=0.28)
+    for number, (name, values) in enumerate(metrics.items()):
+        axes = figure.add_subplot(grid[number // across, number % across])
+        _small_histogram(axes, np.asarray(values, np.float64), name)
+        if number % across == 0:
+            axes.set_ylabel("images", color=_QUIET, fontsize=9)
+    _head(figure, title, subtitle)
+    _save(figure, path)
+
+
+def curves_figure(loss: Mapping[str, Curve], psnr: Curve, path: Path, title: str) -> None:
+    """Draw losses by name (for instance ``train``, ``validation``) and the PSNR in dB over epochs.
+
+    Raises:
+        FextError: the file cannot be written.
+
+    """
+    figure = _figure(1400, 600)
+    left, right = (figure.add_axes((0.07 + 0.49 * n, 0.11, 0.42, 0.72)) for n in range(2))
+    for color, (name, curve) in zip(_COLORS, loss.items(), strict=False):
+        _line(left, curve, color, printable(name))
+    _line(right, psnr, ORANGE, "validation")
+    for axes, what, unit in ((left, "Loss", "loss"), (right, "PSNR of validation images", "dB")):
+        _plain(axes)
+        axes.set_title(what, loc="left", fontsize=12, color=_INK, pad=10)
+        _label(axes, "epoch", unit)
+    if loss:
+        _log_scale(left, loss)
+        left.legend(frameon=False, labelcolor=_INK)
+    if not np.size(psnr[1]):
+        right.text(0.5, 0.5, "none were held out", transform=right.transAxes, ha="center", color=_QUIET)
+    _head(figure, title)
+    _save(figure, path)
+
+
+def reconstruction_figure(pairs: Sequence[tuple[Pixels, Pixels, str]], path: Path, title: str) -> None:
+    """Draw pictures (H, W, 1 or 3) over their reconstructions, and write the figure to ``path``.
+
+    A pair is original, reconstruction and caption: a file name, and after its last line break what was measured.
+
+    Raises:
+        FextError: the file cannot be written.
+
+    """
+    across = max(1, min(len(pairs), _PAIRS_ACROSS))
+    tile, gap, label, head, foot = 176, 12, 34, 62, 52
+    ratio = pairs[0][0].shape[0] / pairs[0][0].shape[1] if pairs else 1.0
+    height = round(tile * min(max(ratio, 0.4), 2.5))
+    band = 2 * height + gap // 2 + foot
+    size = (max(600, 2 * label + across * (tile + gap)), head + band * max(1, math.ceil(len(pairs) / across)))
+    figure = _figure(*size)
+    for number, (original, reconstruction, caption) in enumerate(pairs):
+        x, y = label + number % across * (tile + gap), head + number // across * band
+        for row, pixels in enumerate((original, reconstruction)):
+            _picture(figure, pixels, (x, y + row * (height + gap // 2), tile, height), size)
+            if number % across == 0:
+                middle = 1 - (y + height / 2 + row * (height + gap // 2)) / size[1]
+                name = ("original", "reconstruction")[row]
+                figure.text((x - 14) / size[0], middle, name, rotation=90, va="center", ha="center", color=_QUIET)
+        _caption(figure, caption, ((x + tile / 2) / size[0], 1 - (y + band - foot + 6) / size[1]))
+    _head(figure, title)
+    _save(figure, path)
+
+
+def _picture(figure: Figure, pixels: Pixels, box: tuple[float, float, float, float], size: tuple[int, int]) -> None:
+    """Show a picture in a box of (left, top, width, height) in pixels of the figure."""
+    x, y, width, height = box
+    axes = figure.add_axes((x / size[0], 1 - (y + height) / size[1], width / size[0], height / size[1]))
+    axes.set_axis_off()
+    gray = pixels.shape[2] == 1
+    axes.imshow(pixels[..., 0] if gray else pixels, cmap="gray" if gray else None, vmin=0, vmax=255)
+
+
+def _caption(figure: Figure, caption: str, at: tuple[float, float]) -> None:
+    name, _, measured = caption.rpartition("\n")
+    name = printable(name or measured)
+    if len(name) > _CAPTION_LENGTH:
+        name = "…" + name[1 - _CAPTION_LENGTH :]
+    text = f"{name}\n{printable(measured)}" if "\n" in caption else name
+    figure.text(*at, text, ha="center", va="top", fontsize=8.5, color=_INK, linespacing=1.5, parse_math=False)
+
+
+def _figure(width: int, height: int) -> Figure:
+    """Return an empty figure of so many pixels."""
+    figure = Figure((width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _head(figure: Figure, title: str, subtitle: str = "") -> None:
+    """Write title and subtitle at the top left."""
+    width, height = figure.get_figwidth() * _DPI, figure.get_figheight() * _DPI
+    left = 24 / width
+    figure.text(left, 1 - 22 / height, printable(title), va="top", size=15, weight="bold", color=_INK, parse_math=False)
+    figure.text(left, 1 - 52 / height, printable(subtitle), va="top", size=10.5, color=_QUIET, parse_math=False)
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#c4ccd4")
+    axes.tick_params(colors=_QUIET, length=3)
+    axes.grid(visible=True, color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _label(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x, color=_QUIET)
+    axes.set_ylabel(y, color=_QUIET)
+
+
+def _axes_over_ramp(figure: Figure) -> Axes:
+    """Return axes for shares over gray levels, with a ramp of the levels below them."""
+    axes = figure.add_axes((0.075, 0.165, 0.9, 0.68))
+    _plain(axes)
+    axes.set(xlim=(-0.5, 255.5), xticks=[])
+    axes.set_ylabel("share of pixels (%)", color=_QUIET)
+    ramp = figure.add_axes((0.075, 0.13, 0.9, 0.028))
+    ramp.imshow(np.arange(256)[None], cmap="gray", vmin=0, vmax=255, aspect="auto", extent=(-0.5, 255.5, 0, 1))
+    ramp.set(yticks=[], xticks=[*range(0, 256, 32), 255])
+    ramp.spines[:].set_visible(False)
+    ramp.tick_params(colors=_QUIET, length=3)
+    ramp.set_xlabel("gray level", color=_QUIET)
+    return axes
+
+
+def _fill(axes: Axes, histograms: Mapping[str, ArrayLike]) -> None:
+    """Draw shares of pixels; peaks that would flatten all else are cut off, and tell their height."""
+    shares = {
+        name: 100 * np.asarray(counts, np.float64) / max(1, np.sum(counts)) for name, counts in histograms.items()
+    }
+    top = _upper_limit(np.stack(list(shares.values())))
+    for color, (name, values) in zip(_COLORS, shares.items(), strict=False):
+        axes.fill_between(np.arange(256), values, step="mid", color=color, alpha=0.25, linewidth=0)
+        axes.step(np.arange(256), values, where="mid", color=color, linewidth=1.6, label=printable(name))
+        for level in np.argsort(values)[-_PEAKS_TOLD:]:
+            if values[level] > top:
+                side, shift = ("right", -6) if level > 128 else ("left", 6)
+                axes.annotate(
+                    f"{values[level]:.1f} %",
+                    (level, top),
+                    (shift, -14),
+                    textcoords="offset points",
+                    ha=side,
+                    color=color,
+                    fontsize=9.5,
+                    annotation_clip=False,
+                )
+    axes.set_ylim(0, top)
+
+
+def _upper_limit(shares: NDArray[np.float64]) -> float:
+    """Return the top of the axis for shares (n, 256): all of them, or three times what 97 % of the levels reach."""
+    usual, highest = float(np.quantile(shares, 0.97)), float(shares.max())
+    return 1.08 * highest if highest <= 4 * usual or not usual else 3 * usual
+
+
+def _line(axes: Axes, curve: Curve, color: str, name: str) -> None:
+    marker = "o" if np.size(curve[0]) < _FEW_POINTS else None
+    axes.plot(*curve, color=color, linewidth=1.8, marker=marker, markersize=4, label=name)
+
+
+def _log_scale(axes: Axes, curves: Mapping[str, Curve]) -> None:
+    """Use a logarithmic scale where every value allows it."""
+    if all(np.size(y) and np.min(y) > 0 for _, y in curves.values()):
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+        axes.yaxis.set_minor_formatter(FormatStrFormatter("%g"))
+        axes.tick_params(which="minor", colors=_QUIET, length=2)
+
+
+def _small_histogram(axes: Axes, values: NDArray[np.float64], name: str) -> None:
+    low, high = np.percentile(values, (0.5, 99.5))
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    axes.hist(np.clip(values, low, high), bins=_BINS, range=(low, high), color=BLUE, alpha=0.85)
+    axes.axvline(float(np.median(values)), color=ORANGE, linewidth=1.5)
+    _plain(axes)
+    axes.tick_params(labelsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axes.set_title(printable(name), loc="left", fontsize=9.5, color=_INK, pad=5, parse_math=False)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from error
+    replace_file(path, content.getvalue())

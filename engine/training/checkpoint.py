@@ -1,0 +1,194 @@
+"""Writing and reading the saved states of a run: weights, optimizer, and where training stands."""
+
+import itertools
+import json
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.checkpoints import (
+    CONFIG_FILE,
+    MODEL_FILE,
+    TRAINING_FILE,
+    TRAINING_TENSORS_FILE,
+    mark_complete,
+    read_json,
+    tags_of,
+)
+from engine.errors import FextError
+from engine.files import new_folder, sync_folder, write_error
+from engine.models import Autoencoder
+from engine.settings import Settings
+from engine.training.schedule import Plan
+
+
+@dataclass
+class Standing:
+    """Where training stands; all that a resume needs beside the tensors.
+
+    ``seconds`` is training time, without scan, packing and validation.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    step_in_epoch: int = 0
+    seconds: float = 0.0
+    images: int = 0
+    stretch_unit: str = "steps"
+    stretch_start: float = 0.0
+    stretch_end: float = 0.0
+    stretch_start_step: int = 0
+    best_psnr: float | None = None
+    interval_steps: int = 0
+    validation_due: bool = False
+
+    @property
+    def plan(self) -> Plan:
+        """The stretch that training is on."""
+        return Plan("s" if self.stretch_unit == "s" else "steps", self.stretch_start, self.stretch_end)
+
+
+def tensors_of(
+    optimizer: torch.optim.Optimizer, model: torch.nn.Module, extra: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return the optimizer's state by parameter name, and ``extra``."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    tensors = {f"extra.{name}": tensor for name, tensor in extra.items()}
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            tensors[f"{key}.{names[id(parameter)]}"] = torch.as_tensor(value)
+    return tensors
+
+
+def put_tensors(optimizer: torch.optim.Optimizer, model: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give the optimizer the state that `tensors_of` returned, each in its parameter's memory order."""
+    parameters = dict(model.named_parameters())
+    for full_name, tensor in tensors.items():
+        key, _, name = full_name.partition(".")
+        if key == "extra":
+            continue
+        parameter = parameters[name]
+        if tensor.dim() == 0:
+            optimizer.state[parameter][key] = tensor.to(parameter.device)
+        else:
+            optimizer.state[parameter][key] = torch.empty_like(parameter).copy_(tensor)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A state of a run in memory, apart from what trains on: ready to be written now or later."""
+
+    weights: Mapping[str, Tensor]
+    training_tensors: Mapping[str, Tensor]
+    standing: Standing
+    config: Mapping[str, Any]
+
+
+def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return contiguous copies on the CPU, as safetensors stores them."""
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+
+
+def save_state(run: Path, snapshot: Snapshot) -> Path:
+    """Write ``run/step-N`` (``step-N-2`` where that stands already) whole or not at all, and return it.
+
+    Raises:
+        FextError: it cannot be written.
+
+    """
+    first = run / f"step-{snapshot.standing.step:08d}"
+    others = (run / f"{first.name}-{number}" for number in itertools.count(2))
+    state = next(path for path in itertools.chain([first], others) if not path.exists())
+    with new_folder(state) as folder:
+        save_file(dict(snapshot.weights), folder / MODEL_FILE)
+        save_file(dict(snapshot.training_tensors), folder / TRAINING_TENSORS_FILE)
+        (folder / CONFIG_FILE).write_text(json.dumps(snapshot.config, indent=2) + "\n", encoding="utf-8")
+        standing = json.dumps(asdict(snapshot.standing), indent=2)
+        (folder / TRAINING_FILE).write_text(standing + "\n", encoding="utf-8")
+        mark_complete(folder)
+    return state
+
+
+def point(run: Path, tag: str, state: Path) -> None:
+    """Let ``run/TAG`` stand for a state, from one moment to the next.
+
+    Raises:
+        FextError: the link cannot be made.
+
+    """
+    link = run / f".new-{tag}"
+    try:
+        link.unlink(missing_ok=True)
+        link.symlink_to(state.name, target_is_directory=True)
+        link.replace(run / tag)
+        sync_folder(run)
+    except OSError as error:
+        raise write_error(run / tag, error) from error
+
+
+def remove_states_without_tag(run: Path) -> None:
+    """Delete the states that no tag stands for."""
+    used = set(tags_of(run).values())
+    for state in run.glob("step-*"):
+        if state not in used:
+            shutil.rmtree(state, ignore_errors=True)
+
+
+def describe(
+    settings: Settings, model: Autoencoder, standing: Standing, name: str, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the content of ``config.json``."""
+    data = settings.data
+    return {
+        "name": name,
+        "settings": settings.model_dump(mode="json"),
+        "image_channels": model.image_channels,
+        "latent": model.latent_shape(data.image_height, data.image_width),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "step": standing.step,
+        "epoch": standing.epoch,
+        "val_psnr": None,
+        "created": time.time(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "fext": _own_version()},
+        "revision": _revision(),
+        **facts,
+    }
+
+
+def _own_version() -> str:
+    from importlib.metadata import version
+
+    return version("fext-tui")
+
+
+def _revision() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words, no shell
+            command, capture_output=True, text=True, timeout=10, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def load_standing(state: Path) -> Standing:
+    """Return where training stood when a state was saved.
+
+    Raises:
+        FextError: it cannot be read.
+
+    """
+    try:
+        return Standing(**read_json(state / TRAINING_FILE))
+    except TypeError as error:
+        raise FextError(f"{state / TRAINING_FILE} cannot be understood: {error}.", "Train again.") from error

@@ -1,0 +1,101 @@
+"""The autoencoders: shapes for any size, gradients everywhere, full-resolution detail, dropout by key."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.models import VARIANTS, Autoencoder
+from engine.randomness import keys
+from engine.settings import ModelSettings
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_every_variant_has_4096_latent_values_at_128_pixels(variant: str) -> None:
+    model = Autoencoder(ModelSettings(variant=variant), 3)
+    with torch.inference_mode():
+        latent = model.encode(torch.rand(1, 3, 128, 128))
+    assert latent.shape == (1, *model.latent_shape(128, 128)) == (1, 64, 8, 8)
+
+
+def test_variants_grow() -> None:
+    sizes = [sum(p.numel() for p in Autoencoder(ModelSettings(variant=v), 3).parameters()) for v in VARIANTS]
+    assert sizes == sorted(sizes)
+    assert sizes[2] > 2 * sizes[1] > 4 * sizes[0]
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    height=st.integers(16, 75),
+    width=st.integers(16, 75),
+    channels=st.sampled_from([1, 3]),
+    downsampling=st.sampled_from([8, 16, 32]),
+)
+def test_any_size_comes_back(height: int, width: int, channels: int, downsampling: int) -> None:
+    model = Autoencoder(ModelSettings(downsampling=downsampling, latent_channels=5), channels)
+    images = torch.rand(2, channels, height, width)
+    with torch.inference_mode():
+        assert model(images).shape == images.shape
+        assert model.encode(images).shape == (2, *model.latent_shape(height, width))
+        assert model.latent_shape(height, width) == (5, -(-height // downsampling), -(-width // downsampling))
+
+
+def _settled(model: Autoencoder) -> Autoencoder:
+    """Move the weights that start at zero, as training does in its first step."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.02)
+    return model
+
+
+def test_gradients_reach_every_weight_and_never_vanish_outside_the_range() -> None:
+    model = _settled(Autoencoder(ModelSettings(), 3))
+    with torch.no_grad():
+        model.head[1].bias.fill_(6.0)
+    images = torch.rand(2, 3, 64, 48)
+    output = model(images)
+    assert output.mean() > 1.5
+    (output - images).abs().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_reconstructions_are_not_made_of_blocks() -> None:
+    output = _settled(Autoencoder(ModelSettings(), 1))(torch.rand(1, 1, 64, 64))[0, 0]
+    blocks = output.unfold(0, 2, 2).unfold(1, 2, 2)
+    assert blocks.flatten(2).std(2).min() > 0
+
+
+def test_weights_are_a_function_of_the_seed() -> None:
+    first, again, other = (Autoencoder(ModelSettings(), 3, seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["stem.weight"], other["stem.weight"])
+
+
+def test_dropout_follows_the_keys_and_only_them() -> None:
+    model = Autoencoder(ModelSettings(dropout=0.25), 3)
+    images = torch.rand(6, 3, 64, 64)
+    image_keys = keys(42, 1, torch.arange(6))
+    with torch.inference_mode():
+        plain = model.encode(images)
+        dropped = model.encode(images, image_keys)
+        reordered = model.encode(images.flip(0), image_keys.flip(0)).flip(0)
+    kept = dropped != 0
+    assert 0.7 < kept.float().mean() < 0.8
+    assert torch.allclose(dropped[kept], plain[kept] / 0.75, rtol=1e-4, atol=1e-5)
+    assert torch.equal(kept, reordered != 0)
+
+
+@pytest.mark.parametrize(("pooling", "dim"), [("flatten", 64 * 4 * 3), ("mean", 64), ("mean_std", 128)])
+def test_vectors_are_the_pooled_latent(pooling: str, dim: int) -> None:
+    model = Autoencoder(ModelSettings(), 3)
+    images = torch.rand(3, 3, 64, 48)
+    with torch.inference_mode():
+        latent, vectors = model.encode(images).flatten(2).numpy(), model.embed(images, pooling).numpy()
+    assert vectors.shape == (3, dim)
+    expected = {"flatten": latent.reshape(3, -1), "mean": latent.mean(2)}.get(pooling)
+    if expected is None:
+        expected = torch.cat([torch.from_numpy(latent.mean(2)), torch.from_numpy(latent.std(2))], 1).numpy()
+    assert abs(vectors - expected).max() < 1e-5

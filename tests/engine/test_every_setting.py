@@ -1,0 +1,218 @@
+"""Every setting changes something: the reference run of each task differs when the setting does."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.analysis import analyze
+from engine.checkpoints import find_checkpoint, fingerprint, tags_of
+from engine.encoding import encode
+from engine.evaluation import evaluate
+from engine.images.parallel import worker_count
+from engine.records import Records
+from engine.report import CollectedReport
+from engine.settings import FIELDS, Settings, from_layers
+from engine.training import train
+from engine.workspace import Workspace
+
+# What the reference run has switched on, so that the settings below it matter.
+BASE: dict[str, Any] = {
+    "augmentation.enabled": True,
+    "augmentation.brightness_probability": 0.7,
+    "augmentation.contrast_probability": 0.7,
+    "training.warmup_steps": 2,
+    "training.weight_decay": 0.2,
+}
+
+TRAIN: dict[str, Any] = {
+    "data.folder": "OTHER",
+    "data.validation_folder": "OTHER",
+    "data.image_height": 24,
+    "data.image_width": 24,
+    "data.grayscale": True,
+    "data.sample_fraction": 0.5,
+    "data.validation_fraction": 0.4,
+    "data.split_seed": 1,
+    "data.shuffle": False,
+    "data.shuffle_buffer": 8,
+    "data.pack": "off",
+    "augmentation.enabled": False,
+    "augmentation.flip_horizontal": 0.0,
+    "augmentation.flip_vertical": 0.0,
+    "augmentation.brightness": 0.05,
+    "augmentation.brightness_probability": 0.0,
+    "augmentation.contrast_low": 0.95,
+    "augmentation.contrast_high": 1.05,
+    "augmentation.contrast_probability": 0.0,
+    "model.variant": "medium",
+    "model.latent_channels": 9,
+    "model.downsampling": 16,
+    "model.dropout": 0.3,
+    "training.seed": 7,
+    "training.epochs": 3,
+    "training.minutes": 0.01,
+    "training.batch_size": 4,
+    "training.loss": "mse",
+    "training.learning_rate": 0.004,
+    "training.final_learning_rate": 0.0005,
+    "training.schedule": "constant",
+    "training.warmup_steps": 0,
+    "training.weight_decay": 0.0,
+    "training.gradient_clip": 0.01,
+    "training.checkpoint_every": 1,
+    "training.checkpoint_minutes": 1e-9,
+    "training.tensorboard": True,
+    "device.precision": "bfloat16",
+    "evaluation.batch_size": 3,
+}
+
+# Only read where another setting makes them matter: key, value, and what must be set beside it.
+CONDITIONAL: dict[str, tuple[Any, dict[str, Any]]] = {
+    "data.sample_seed": (9, {"data.sample_fraction": 0.5}),
+    "training.hold_steps": (2, {"training.schedule": "hold_decay", "training.decay_steps": 4}),
+    "device.compile": ("on", {"device.compile_backend": "eager"}),
+    "device.compile_backend": ("eager", {"device.compile": "on"}),
+    "training.decay_steps": (2, {"training.schedule": "hold_decay", "training.hold_steps": 2}),
+}
+
+# Proven by tests of their own in this file, or where they act.
+ELSEWHERE = {
+    "training.additional_epochs", "training.accept_changed_images", "training.live_plot", "device.kind", "device.id",
+    "device.workers", "evaluation.compared_images", "evaluation.seed", "encoding.folder", "encoding.batch_size",
+    "encoding.pooling", "analysis.folder", "analysis.metrics", "analysis.sample_fraction", "analysis.sample_seed",
+}  # fmt: skip
+
+
+def test_no_setting_is_left_out() -> None:
+    assert TRAIN.keys() | CONDITIONAL.keys() | ELSEWHERE == FIELDS.keys()
+
+
+class Reference:
+    """Trains with given settings in a workspace of its own, and tells what that left."""
+
+    def __init__(self, root: Path, other: Path, values: Mapping[str, Any]) -> None:
+        self.root = root
+        self.other = str(other)
+        self.values = values
+        self.accounts: dict[str, dict[str, Any]] = {}
+
+    def settings(self, **values: Any) -> Settings:
+        named = {key: self.other if value == "OTHER" else value for key, value in values.items()}
+        return from_layers(("", self.values), ("", BASE), ("", named))
+
+    def account(self, settings: Settings) -> dict[str, Any]:
+        key = settings.model_dump_json()
+        if key not in self.accounts:
+            self.accounts[key] = self._train(settings, Workspace(self.root / str(len(self.accounts))).create())
+        return self.accounts[key]
+
+    def _train(self, settings: Settings, workspace: Workspace) -> dict[str, Any]:
+        report = CollectedReport()
+        with Records(workspace) as records:
+            train(settings, workspace, records, report, run=records.add_run("run", settings.model.variant))
+        state = find_checkpoint(workspace, "run/last")
+        return {
+            "weights": fingerprint(state),
+            "tags": sorted(tags_of(state.parent)),
+            "saves": sum(kind == "checkpoint" for kind, _ in report.artifacts),
+            "packs": len(list(workspace.packs.glob("*"))),
+            "logs": sorted(path.name for path in workspace.logs.iterdir()),
+            "validations": sum(phase == "validating" for phase, *_ in report.progresses),
+            "log": [line for _, line in report.lines if "Compiled in" not in line],
+        }
+
+
+@pytest.fixture(scope="module")
+def reference(
+    tmp_path_factory: pytest.TempPathFactory, draw_pictures: Callable[..., Path], small_values: dict[str, Any]
+) -> Reference:
+    root = tmp_path_factory.mktemp("settings")
+    pictures = draw_pictures(root / "pictures", 24)
+    other = draw_pictures(root / "other", 20, seed=5)
+    return Reference(root, other, small_values | {"data.folder": str(pictures)})
+
+
+def test_training_twice_gives_the_same_account(reference: Reference) -> None:
+    first = reference.account(reference.settings())
+    reference.accounts.clear()
+    assert reference.account(reference.settings()) == first
+
+
+@pytest.mark.parametrize("key", sorted(TRAIN))
+def test_training_differs(reference: Reference, key: str) -> None:
+    changed = reference.account(reference.settings(**{key: TRAIN[key]}))
+    assert changed != reference.account(reference.settings())
+
+
+@pytest.mark.parametrize("key", sorted(CONDITIONAL))
+def test_training_differs_where_the_setting_matters(reference: Reference, key: str) -> None:
+    value, beside = CONDITIONAL[key]
+    changed = reference.account(reference.settings(**beside, **{key: value}))
+    assert changed != reference.account(reference.settings(**beside))
+
+
+def test_weights_differ_where_only_the_log_could(reference: Reference) -> None:
+    base = reference.account(reference.settings())["weights"]
+    for key in ("training.weight_decay", "training.gradient_clip", "training.warmup_steps", "augmentation.brightness"):
+        assert reference.account(reference.settings(**{key: TRAIN[key]}))["weights"] != base, key
+
+
+def test_encoding_differs(reference: Reference) -> None:
+    with _trained(reference) as (workspace, records):
+
+        def account(**values: Any) -> tuple[Any, ...]:
+            report = CollectedReport()
+            settings = reference.settings(**{"encoding.folder": reference.values["data.folder"]} | values)
+            result = encode(settings, workspace, records, report, checkpoint="run")
+            return result.rows, result.dim, len(report.progresses)
+
+        base = account()
+        assert account(**{"encoding.folder": "OTHER"}) != base
+        assert account(**{"encoding.batch_size": 3}) != base
+        assert account(**{"encoding.pooling": "mean"}) != base
+
+
+def test_evaluation_differs(reference: Reference) -> None:
+    with _trained(reference) as (workspace, records):
+
+        def figure(**values: Any) -> bytes:
+            settings = reference.settings(**{"evaluation.compared_images": 2} | values)
+            result = evaluate(settings, workspace, records, CollectedReport(), checkpoint="run")
+            return Path(result.figure).read_bytes()
+
+        base = figure()
+        assert figure(**{"evaluation.compared_images": 3}) != base
+        assert figure(**{"evaluation.seed": 1}) != base
+
+
+def test_analysis_differs(reference: Reference) -> None:
+    with _trained(reference) as (workspace, records):
+
+        def account(**values: Any) -> str:
+            target = workspace.root / "table.csv"
+            settings = reference.settings(**values)
+            analyze(settings, workspace, records, CollectedReport(), csv=str(target))
+            return target.read_text()
+
+        base = account()
+        assert account(**{"analysis.folder": "OTHER"}) != base
+        assert account(**{"analysis.metrics": "color"}) != base
+        sampled = account(**{"analysis.sample_fraction": 0.5})
+        assert sampled != base
+        assert account(**{"analysis.sample_fraction": 0.5, "analysis.sample_seed": 3}) != sampled
+
+
+def test_workers_are_as_set() -> None:
+    assert worker_count(3) == 3
+    assert worker_count(0) >= 1
+
+
+@contextmanager
+def _trained(reference: Reference) -> Iterator[tuple[Workspace, Records]]:
+    reference.account(reference.settings())
+    workspace = Workspace(reference.root / "0")
+    with Records(workspace) as records:
+        yield workspace, records

@@ -1,0 +1,309 @@
+"""Training and resume: learning, records, checkpoints, stops, and equality to the bit."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.numpy import load_file
+
+from engine.checkpoints import find_checkpoint, list_checkpoints
+from engine.errors import FextError, UsageError
+from engine.models import Autoencoder
+from engine.models.loading import load_weights
+from engine.records import Records
+from engine.report import CollectedReport
+from engine.settings import Settings
+from engine.training import resume, train
+from engine.workspace import Workspace
+
+Small = Callable[..., Settings]
+
+
+class StoppingReport(CollectedReport):
+    """A report that asks to stop once training has told ``after`` steps' progress."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def progress(self, phase: str, done: float, total: float, unit: str) -> None:
+        super().progress(phase, done, total, unit)
+
+    def metrics(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
+        super().metrics(step, epoch, values)
+        self.stop = self.stop or step >= self.after
+
+
+class Bench:
+    """Runs training in one workspace, and keeps what the report told."""
+
+    def __init__(self, workspace: Workspace, records: Records) -> None:
+        self.workspace = workspace
+        self.records = records
+
+    def train(self, name: str, settings: Settings, report: CollectedReport | None = None) -> Any:
+        run = self.records.add_run(name, settings.model.variant)
+        return train(settings, self.workspace, self.records, report or CollectedReport(), run=run)
+
+    def resume(self, name: str, settings: Settings, report: CollectedReport | None = None) -> Any:
+        return resume(settings, self.workspace, self.records, report or CollectedReport(), checkpoint=name)
+
+    def weights(self, reference: str) -> dict[str, np.ndarray]:
+        return load_file(find_checkpoint(self.workspace, reference) / "model.safetensors")
+
+
+@pytest.fixture
+def bench(workspace: Workspace, records: Records) -> Bench:
+    return Bench(workspace, records)
+
+
+def _history(*reports: CollectedReport) -> dict[tuple[int, str], float]:
+    """Return the metrics by step and name, without rates; a later report stands over an earlier one."""
+    return {
+        (step, name): value
+        for report in reports
+        for step, _, values in report.metric_rows
+        for name, value in values.items()
+        if name != "img_s"
+    }
+
+
+def test_training_learns_and_tells(bench: Bench, small: Small) -> None:
+    report = CollectedReport()
+    result = bench.train("learns", small(training__epochs=25), report)
+    history = _history(report)
+    psnr = [value for (_, name), value in sorted(history.items()) if name == "validation/psnr"]
+    assert result.state == "done"
+    assert (result.epochs, result.steps) == (25, 25 * 4)
+    assert len(psnr) == 25
+    assert psnr[-1] > psnr[0] + 4
+    assert max(psnr) == pytest.approx(result.val_psnr)
+    losses = [value for (_, name), value in sorted(history.items()) if name == "train/loss"]
+    assert losses[-1] < 0.5 * losses[0]
+    assert report.progresses[-2][0] == "training" or report.progresses[-1][0] == "validating"
+
+
+def test_best_stands_for_the_best_validation(bench: Bench, small: Small) -> None:
+    result = bench.train("best", small(training__epochs=6, training__learning_rate=0.02))
+    state = find_checkpoint(bench.workspace, "best")
+    model, config = load_weights(state)
+    assert config.val_psnr == result.val_psnr
+    with (state.parent / "images.csv").open(newline="") as file:
+        held_out = [row["path"] for row in csv.DictReader(file) if row["subset"] == "validation"]
+    assert len(held_out) == 8
+    folder = Path(config.settings.data.folder)
+    pictures = [np.asarray(Image.open(folder / path).resize((32, 32), Image.Resampling.BOX)) for path in held_out]
+    images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255
+    with torch.inference_mode():
+        shown = model(images).clamp(0, 1).mul(255).round() / 255
+    psnr = -10 * torch.log10((shown - images).square().mean((1, 2, 3)))
+    assert psnr.mean().item() == pytest.approx(result.val_psnr, abs=0.3)
+
+
+@pytest.mark.parametrize("after", [3, 4, 7])
+def test_a_stopped_run_resumes_to_the_bit(bench: Bench, small: Small, after: int) -> None:
+    settings = small(augmentation__enabled=True, model__dropout=0.2, training__epochs=3)
+    whole = CollectedReport()
+    undisturbed = bench.train("undisturbed", settings, whole)
+    first, second = StoppingReport(after), CollectedReport()
+    stopped = bench.train("stopped", settings, first)
+    assert stopped.state == "stopped"
+    assert after <= stopped.steps < undisturbed.steps
+    resumed = bench.resume("stopped", settings, second)
+    assert (resumed.state, resumed.epochs, resumed.steps) == ("done", 3, 12)
+    assert resumed.val_psnr == undisturbed.val_psnr
+    for reference in ("", "/last"):
+        expected, got = bench.weights("undisturbed" + reference), bench.weights("stopped" + reference)
+        assert all(np.array_equal(expected[name], got[name]) for name in expected)
+    assert _history(first, second) == _history(whole)
+
+
+def test_a_finished_run_gets_additional_epochs(bench: Bench, small: Small) -> None:
+    bench.train("more", small())
+    report = CollectedReport()
+    result = bench.resume("more", small(training__additional_epochs=3), report)
+    assert (result.epochs, result.steps) == (5, 20)
+    assert min(step for step, _ in _history(report)) > 8
+
+
+def test_a_time_budget_is_spent(bench: Bench, small: Small) -> None:
+    report = CollectedReport()
+    result = bench.train("budget", small(training__minutes=0.03), report)
+    state = json.loads((find_checkpoint(bench.workspace, "budget/last") / "training_state.json").read_text())
+    assert result.state == "done"
+    assert 1.8 <= state["seconds"] < 6
+    assert result.val_psnr is not None
+    rates = [values["learning_rate"] for _, _, values in report.metric_rows if "learning_rate" in values]
+    assert rates[-1] < 0.2 * max(rates)
+
+
+def test_kept_epochs_can_be_found(bench: Bench, small: Small) -> None:
+    bench.train("kept", small(training__epochs=4, training__checkpoint_every=2))
+    facts = list_checkpoints(bench.workspace)[0]
+    assert facts.tags == ("best", "epoch-0002", "epoch-0004", "last")
+    assert facts.image == "32 × 32 × 3"
+    assert facts.latent == "8 × 4 × 4"
+    second, fourth = bench.weights("kept/epoch-0002"), bench.weights("kept/epoch-0004")
+    assert any(not np.array_equal(second[name], fourth[name]) for name in second)
+    states = list((bench.workspace.checkpoints / "kept").glob("step-*"))
+    assert 2 <= len(states) <= 3
+
+
+def test_gray_images_and_odd_sizes(bench: Bench, small: Small) -> None:
+    bench.train("gray", small(data__grayscale=True, data__image_height=19, data__image_width=45))
+    model, config = load_weights(find_checkpoint(bench.workspace, "gray"))
+    assert config.image_channels == 1
+    with torch.inference_mode():
+        assert model(torch.rand(1, 1, 19, 45)).shape == (1, 1, 19, 45)
+
+
+def test_unreadable_images_are_skipped_and_counted(bench: Bench, small: Small, pictures: Path) -> None:
+    (pictures / "empty.png").write_bytes(b"")
+    (pictures / "cut.png").write_bytes((pictures / "picture_000.png").read_bytes()[:300])
+    report = CollectedReport()
+    assert bench.train("skips", small(), report).state == "done"
+    told = "\n".join(line for _, line in report.lines)
+    assert "empty.png" in told
+    assert "cut.png" in told
+    assert "2 skipped" in told
+
+
+def test_a_changed_folder_is_refused_unless_accepted(bench: Bench, small: Small, pictures: Path) -> None:
+    bench.train("changed", small(), StoppingReport(2))
+    with (bench.workspace.checkpoints / "changed" / "images.csv").open(newline="") as file:
+        before = {row["path"]: row["subset"] for row in csv.DictReader(file)}
+    shutil.copy(pictures / "picture_001.png", pictures / "twin.png")
+    (pictures / "picture_000.png").unlink()
+    with pytest.raises(UsageError, match="1 new or changed, 1 gone"):
+        bench.resume("changed", small())
+    assert bench.resume("changed", small(training__accept_changed_images=True)).state == "done"
+    with (bench.workspace.checkpoints / "changed" / "images.csv").open(newline="") as file:
+        after = {row["path"]: row["subset"] for row in csv.DictReader(file)}
+    assert after.pop("twin.png") == before["picture_001.png"]
+    assert all(before[path] == subset for path, subset in after.items())
+
+
+def test_a_separate_validation_folder_is_used(bench: Bench, small: Small, pictures: Path, tmp_path: Path) -> None:
+    held_out = tmp_path / "held out"
+    held_out.mkdir()
+    for number in range(5):
+        shutil.move(pictures / f"picture_{number:03d}.png", held_out)
+    bench.train("pair", small(data__validation_folder=str(held_out)))
+    with (bench.workspace.checkpoints / "pair" / "images.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert sum(row["subset"] == "validation" for row in rows) == 5
+    assert sum(row["subset"] == "train" for row in rows) == 35
+
+
+def test_only_the_last_state_is_resumed(bench: Bench, small: Small) -> None:
+    bench.train("states", small(training__checkpoint_every=1))
+    with pytest.raises(UsageError, match="goes on from its last state"):
+        bench.resume("states/epoch-0001", small())
+
+
+def test_divergence_is_told_and_the_checkpoint_stays(bench: Bench, small: Small) -> None:
+    settings = small(training__epochs=1)
+    bench.train("diverges", settings)
+    before = bench.weights("diverges/last")
+    bad = before | {"stem.weight": before["stem.weight"] * np.float32(1e30)}
+    state = find_checkpoint(bench.workspace, "diverges/last")
+    _rewrite(state, bad)
+    with pytest.raises(FextError, match="diverged"):
+        bench.resume("diverges", settings)
+    assert find_checkpoint(bench.workspace, "diverges/last") == state
+
+
+def _rewrite(state: Path, weights: dict[str, np.ndarray]) -> None:
+    from safetensors.numpy import save_file
+
+    from engine.checkpoints import mark_complete
+
+    save_file(weights, state / "model.safetensors")
+    (state / "complete.json").unlink()
+    mark_complete(state)
+
+
+def test_compile_that_is_on_compiles(bench: Bench, small: Small) -> None:
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    settings = small(device__compile="on", device__compile_backend="aot_eager", augmentation__enabled=True)
+    bench.train("compiled", settings)
+    counters = torch._dynamo.utils.counters
+    assert counters["stats"]["unique_graphs"] == 1
+    assert not counters["graph_break"]
+    config = json.loads((find_checkpoint(bench.workspace, "compiled") / "config.json").read_text())
+    assert config["compiled"] is True
+    assert config["compile_seconds"] > 0
+    bench.train("eager", settings.with_values({"device.compile": "off"}))
+    compiled, eager = bench.weights("compiled/last"), bench.weights("eager/last")
+    assert all(np.allclose(compiled[name], eager[name], atol=2e-3) for name in eager)
+
+
+def test_a_backend_that_fails_gives_way_to_eager(bench: Bench, small: Small) -> None:
+    def broken(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
+        raise RuntimeError("no compiler here")
+
+    torch._dynamo.reset()
+    if "broken_for_test" not in torch.compiler.list_backends(exclude_tags=()):
+        torch._dynamo.register_backend(broken, "broken_for_test")
+    report = CollectedReport()
+    settings = small(device__compile="on", device__compile_backend="broken_for_test")
+    result = bench.train("falls-back", settings, report)
+    assert result.state == "done"
+    assert any(level == "warning" and "no compiler here" in line for level, line in report.lines)
+
+
+def test_bad_devices_and_backends_are_refused(bench: Bench, small: Small) -> None:
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="GPU 0 is not there"):
+            bench.train("gpu", small(device__kind="gpu"))
+    with pytest.raises(UsageError, match="not installed"):
+        bench.train("backend", small(device__compile="on", device__compile_backend="nonsense"))
+
+
+def test_missing_and_empty_folders_are_told(bench: Bench, small: Small, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nowhere"):
+        bench.train("missing", small(data__folder=str(tmp_path / "nowhere")))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FextError, match="no image"):
+        bench.train("empty", small(data__folder=str(tmp_path / "empty")))
+
+
+def test_tensorboard_gets_the_curve(bench: Bench, small: Small) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    report = CollectedReport()
+    bench.train("board", small(training__tensorboard=True), report)
+    events = EventAccumulator(str(bench.workspace.logs / "tensorboard" / "board")).Reload()
+    told = {step: value for (step, name), value in _history(report).items() if name == "validation/psnr"}
+    assert {event.step: event.value for event in events.Scalars("validation/psnr")} == pytest.approx(told)
+
+
+def test_a_damaged_checkpoint_is_told(bench: Bench, small: Small) -> None:
+    bench.train("damaged", small())
+    state = find_checkpoint(bench.workspace, "damaged")
+    weights = state / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-10])
+    with pytest.raises(FextError, match="damaged"):
+        find_checkpoint(bench.workspace, "damaged")
+    with pytest.raises(UsageError, match="Did you mean 'damaged'"):
+        find_checkpoint(bench.workspace, "damagd")
+
+
+def test_loading_refuses_a_pickle(bench: Bench, small: Small) -> None:
+    from engine.checkpoints import mark_complete
+
+    bench.train("pickle", small())
+    state = find_checkpoint(bench.workspace, "pickle")
+    torch.save(Autoencoder(small().model, 3).state_dict(), state / "model.safetensors")
+    (state / "complete.json").unlink()
+    mark_complete(state)
+    with pytest.raises(FextError, match="cannot be read"):
+        load_weights(state)
