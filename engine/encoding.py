@@ -22,7 +22,6 @@ from engine.checkpoints import digest, find_checkpoint
 from engine.errors import FextError, UsageError
 from engine.files import replace_file, write_error
 from engine.images.decode import content_hash
-from engine.images.parallel import worker_count
 from engine.images.scan import ImageFile, Manifest, scan
 from engine.images.stream import Batch, stream
 from engine.models.loading import LoadedModel, load_for_use
@@ -96,7 +95,7 @@ def encode_images(
     vectors: list[NDArray[np.float32]] = []
     paths: list[Path] = []
     skipped: list[tuple[Path, str]] = []
-    for batch in _batches(model, manifest, batch_size, 0):
+    for batch in stream(manifest, model.config.settings.data, batch_size, workers=0):
         vectors.append(embed(model, batch.images, pooling))
         paths += [manifest.folder / file.path for file in batch.files]
         skipped += [(manifest.folder / path, reason) for path, reason in batch.skipped]
@@ -116,18 +115,6 @@ def _manifest_of(paths: list[Path]) -> Manifest:
     if not files:
         raise UsageError("There is no image to encode.", "Give at least one path.")
     return Manifest(Path("/"), tuple(files))
-
-
-def _batches(model: LoadedModel, manifest: Manifest, batch_size: int, workers: int) -> Iterator[Batch]:
-    data = model.config.settings.data
-    return stream(
-        manifest,
-        data.image_height,
-        data.image_width,
-        gray=data.grayscale,
-        batch_size=batch_size,
-        workers=worker_count(workers),
-    )
 
 
 @torch.inference_mode()
@@ -175,7 +162,8 @@ def encode(
     began = time.monotonic()
     with _Writer(target, dimension(model, settings.encoding.pooling)) as writer:
         seen = 0
-        for batch in _batches(model, manifest, settings.encoding.batch_size, settings.device.workers):
+        data, size = model.config.settings.data, settings.encoding.batch_size
+        for batch in stream(manifest, data, size, settings.device.workers):
             go_on(report)
             writer.add(batch, embed(model, batch.images, settings.encoding.pooling))
             seen += batch.seen

@@ -76,12 +76,10 @@ def overview_figure(metrics: Mapping[str, ArrayLike], path: Path, title: str, su
     down = math.ceil(len(metrics) / across)
     figure = _figure(max(700, 240 * across), 110 + 215 * down)
     top = 1 - 90 / (figure.get_figheight() * _DPI)
-    grid = figure.add_gridspec(down, across, left=0.045, right=0.985, top=top, bottom=0.05, hspace=0.55, wspace=0.28)
+    grid = figure.add_gridspec(down, across, left=0.025, right=0.98, top=top, bottom=0.05, hspace=0.55, wspace=0.28)
     for number, (name, values) in enumerate(metrics.items()):
         axes = figure.add_subplot(grid[number // across, number % across])
         _small_histogram(axes, np.asarray(values, np.float64), name)
-        if number % across == 0:
-            axes.set_ylabel("images", color=_QUIET, fontsize=9)
     _head(figure, title, subtitle)
     _save(figure, path)
 
@@ -145,8 +143,7 @@ def _picture(figure: Figure, pixels: Pixels, box: tuple[float, float, float, flo
     x, y, width, height = box
     axes = figure.add_axes((x / size[0], 1 - (y + height) / size[1], width / size[0], height / size[1]))
     axes.set_axis_off()
-    gray = pixels.shape[2] == 1
-    axes.imshow(pixels[..., 0] if gray else pixels, cmap="gray" if gray else None, vmin=0, vmax=255)
+    axes.imshow(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
 def _caption(figure: Figure, caption: str, at: tuple[float, float]) -> None:
@@ -229,7 +226,7 @@ def _fill(axes: Axes, histograms: Mapping[str, ArrayLike]) -> None:
 def _upper_limit(shares: NDArray[np.float64]) -> float:
     """Return the top of the axis for shares (n, 256): all of them, or three times what 97 % of the levels reach."""
     usual, highest = float(np.quantile(shares, 0.97)), float(shares.max())
-    return 1.08 * highest if highest <= 4 * usual or not usual else 3 * usual
+    return 1.08 * (highest or 1) if highest <= 4 * usual or not usual else 3 * usual
 
 
 def _line(axes: Axes, curve: Curve, color: str, name: str) -> None:
@@ -251,12 +248,14 @@ def _small_histogram(axes: Axes, values: NDArray[np.float64], name: str) -> None
     low, high = np.percentile(values, (0.5, 99.5))
     if low == high:
         low, high = low - 0.5, high + 0.5
-    axes.hist(np.clip(values, low, high), bins=_BINS, range=(low, high), color=BLUE, alpha=0.85)
+    counts, edges = np.histogram(np.clip(values, low, high), bins=_BINS, range=(low, high))
+    axes.stairs(counts, edges, fill=True, color=BLUE, alpha=0.85)
     axes.axvline(float(np.median(values)), color=ORANGE, linewidth=1.5)
-    _plain(axes)
-    axes.tick_params(labelsize=8)
+    axes.spines[["top", "left", "right"]].set_visible(False)
+    axes.spines["bottom"].set_color("#c4ccd4")
+    axes.set(ylim=(0, None), yticks=[])
     axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axes.tick_params(colors=_QUIET, length=3, labelsize=8)
     axes.set_title(printable(name), loc="left", fontsize=9.5, color=_INK, pad=5, parse_math=False)
 
 

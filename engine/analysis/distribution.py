@@ -64,18 +64,16 @@ def sentence(apart: Distances, train_images: int, validation_images: int) -> str
     The measure is the Wasserstein distance: up to 1 % of the gray range counts as alike, above 5 % as different.
     """
     if apart.wasserstein <= _CLOSE:
-        text = "Training and validation images have practically the same gray levels"
-    elif apart.wasserstein <= _APART:
-        text = f"Validation images are somewhat {_manner(apart)} than training images"
-    else:
-        text = f"Validation images are clearly {_manner(apart)} than training images; figures on them may mislead"
+        return f"Training and validation images have practically the same gray levels ({apart.figures})."
+    degree = "somewhat" if apart.wasserstein <= _APART else "clearly"
+    text = f"Validation images differ {degree} from training images: {_manner(apart)} ({apart.figures})."
     few = min(train_images, validation_images)
-    chance = f" With {few:,} images on one side, chance alone can do this." if few < _FEW else ""
-    return f"{text} ({apart.figures}).{chance}"
+    chance = f" With only {few:,} on one side, chance alone can do this." if few < _FEW else ""
+    return text + chance
 
 
 def _manner(apart: Distances) -> str:
-    """Return how validation differs: by its mean level, or, where that is the smaller part, by its spread alone."""
+    """Return how they differ: by the mean level, or, where that is the smaller part of it, by the spread."""
     if abs(apart.mean_shift) < apart.wasserstein / 2:
-        return "different in contrast"
-    return "brighter" if apart.mean_shift > 0 else "darker"
+        return "about as bright, but of another contrast"
+    return "brighter on the whole" if apart.mean_shift > 0 else "darker on the whole"

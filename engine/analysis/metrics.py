@@ -28,6 +28,14 @@ class Measurement:
     gray_counts: Counts
 
 
+@dataclass(frozen=True)
+class Gradient:
+    """Mean length of the gradient, and mean of its square."""
+
+    mean: float
+    mean_square: float
+
+
 class Picture:
     """A picture and what several groups of metrics need of it, each computed once."""
 
@@ -36,16 +44,29 @@ class Picture:
         self.gray: NDArray[np.uint8] = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), np.uint8)
         self.counts = histogram(self.gray)
         self.levels: Levels = levels_of(self.counts)
-        self._gradient: NDArray[np.float32] | None = None
+        self._gradient: Gradient | None = None
 
     @property
-    def gradient(self) -> NDArray[np.float32]:
-        """Length of the Sobel gradient (3 × 3) at every pixel: (H, W)."""
+    def gradient(self) -> Gradient:
+        """The Sobel gradient."""
         if self._gradient is None:
-            across = cv2.Sobel(self.gray, cv2.CV_32F, 1, 0, ksize=3)
-            down = cv2.Sobel(self.gray, cv2.CV_32F, 0, 1, ksize=3)
-            self._gradient = np.asarray(cv2.magnitude(across, down, magnitude=across), np.float32)
+            self._gradient = gradient_of(self.gray)
         return self._gradient
+
+
+def gradient_of(gray: NDArray[np.uint8]) -> Gradient:
+    """Return the figures of the Sobel gradient (3 × 3) of ``gray`` (H, W).
+
+    Squares are whole numbers that float32 holds exactly, so that the figures are the same in every run; those of
+    `cv2.magnitude` depend on where the arrays lie in memory.
+    """
+    across = np.asarray(cv2.Sobel(gray, cv2.CV_32F, 1, 0, ksize=3), np.float32)
+    down = np.asarray(cv2.Sobel(gray, cv2.CV_32F, 0, 1, ksize=3), np.float32)
+    np.multiply(across, across, out=across)
+    np.multiply(down, down, out=down)
+    squares = np.add(across, down, out=across)
+    mean_square = cv2.sumElems(squares)[0] / gray.size
+    return Gradient(cv2.sumElems(np.sqrt(squares, out=squares))[0] / gray.size, mean_square)
 
 
 def measure(bgr: NDArray[np.uint8], groups: Collection[str]) -> Measurement:
@@ -107,7 +128,7 @@ def sharpness(picture: Picture) -> Values:
     mean = cv2.sumElems(laplacian)[0] / size
     return {
         "var_laplacian": max(0.0, cv2.norm(laplacian, cv2.NORM_L2SQR) / size - mean**2),
-        "tenengrad": cv2.norm(picture.gradient, cv2.NORM_L2SQR) / size,
+        "tenengrad": picture.gradient.mean_square,
         "spectral_highfreq_ratio": highfreq_ratio(gray, picture.levels.mean),
     }
 
@@ -153,8 +174,7 @@ def edges(picture: Picture) -> Values:
     median = picture.levels.median
     lower, upper = int(max(0, 0.67 * median)), int(min(255, 1.33 * median))
     found = cv2.countNonZero(cv2.Canny(picture.gray, lower, upper))
-    size = picture.gray.size
-    return {"edge_density": found / size, "mean_gradient": cv2.sumElems(picture.gradient)[0] / size}
+    return {"edge_density": found / picture.gray.size, "mean_gradient": picture.gradient.mean}
 
 
 def texture(picture: Picture) -> Values:

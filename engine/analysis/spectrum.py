@@ -41,11 +41,11 @@ def _half_spectrum(gray: NDArray[np.uint8], level: int) -> Magnitudes:
     height, width = gray.shape
     pairs = (width - 1) // 2
     centered = np.subtract(gray, level, dtype=np.float32)
-    packed = cv2.dft(centered, dst=centered)
+    packed = np.asarray(cv2.dft(centered, dst=centered), np.float32)
     half = np.empty((height, width // 2 + 1), np.float32)
     half[:, 0] = _unpacked(packed[:, 0])
     if pairs:
-        half[:, 1 : 1 + pairs] = cv2.magnitude(*cv2.split(packed[:, 1 : 1 + 2 * pairs].reshape(height, pairs, 2)))
+        np.abs(packed[:, 1 : 1 + 2 * pairs].view(np.complex64), out=half[:, 1 : 1 + pairs])
     if width % 2 == 0:
         half[:, -1] = _unpacked(packed[:, -1])
     return half
@@ -79,4 +79,5 @@ def _low_weights(height: int, width: int) -> NDArray[np.float64]:
     down = np.arange(min(reach, height // 2) + 1)[:, None]
     across = np.arange(min(reach, width // 2) + 1)[None, :]
     is_low = 16 * (down**2 + across**2) < farthest
-    return is_low * np.where((across == 0) | (2 * across == width), 1.0, 2.0)
+    has_no_mirror = (across == 0) | (2 * across == width)
+    return np.where(is_low, np.where(has_no_mirror, 1.0, 2.0), 0.0)

@@ -1,6 +1,5 @@
 """The evaluation of a checkpoint on a set of images."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +11,8 @@ from numpy.typing import NDArray
 from engine.checkpoints import IMAGES_FILE, find_checkpoint
 from engine.errors import FextError, UsageError
 from engine.images.dataset import VALIDATION, read_listing
-from engine.images.parallel import worker_count
 from engine.images.scan import Manifest, scan
-from engine.images.stream import Batch, stream
+from engine.images.stream import stream
 from engine.metrics import image_errors
 from engine.models.loading import LoadedModel, load_for_use
 from engine.plots import reconstruction_figure
@@ -115,7 +113,8 @@ def _measure(
     rows: list[dict[str, Any]] = []
     pairs: list[Pair] = []
     skipped = 0
-    for batch in _batches(settings, model, manifest):
+    data, size = model.config.settings.data, settings.evaluation.batch_size
+    for batch in stream(manifest, data, size, settings.device.workers):
         go_on(report)
         reconstructions, errors = _reconstruct(model, batch.images) if len(batch.images) else (batch.images, {})
         for number, file in enumerate(batch.files):
@@ -136,18 +135,6 @@ def _compared(manifest: Manifest, settings: Settings) -> frozenset[str]:
     count = min(evaluation.compared_images, len(manifest.files))
     drawn = np.random.default_rng(evaluation.seed).choice(len(manifest.files), count, replace=False)
     return frozenset(manifest.files[number].path for number in drawn)
-
-
-def _batches(settings: Settings, model: LoadedModel, manifest: Manifest) -> Iterator[Batch]:
-    data = model.config.settings.data
-    return stream(
-        manifest,
-        data.image_height,
-        data.image_width,
-        gray=data.grayscale,
-        batch_size=settings.evaluation.batch_size,
-        workers=worker_count(settings.device.workers),
-    )
 
 
 @torch.inference_mode()

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from engine.images.pack import ImageStore, open_images
-from engine.images.parallel import worker_count
-from engine.images.scan import scan
-from engine.images.split import split
 from numpy.typing import NDArray
 
 from engine.errors import FextError, UsageError
 from engine.files import replace_file
+from engine.images.pack import ImageStore, open_images
+from engine.images.parallel import worker_count
+from engine.images.scan import scan
+from engine.images.split import split
 from engine.records import Records
 from engine.report import Report
 from engine.settings import Settings

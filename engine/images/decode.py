@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engine.images.reading import Pixels, UnreadableImage, read
+from engine.images.reading import Pixels, UnreadableImage, read, read_both
 
-__all__ = ["Pixels", "UnreadableImage", "content_hash", "decode", "load_image", "read_bgr", "resize"]
+__all__ = ["Pixels", "UnreadableImage", "content_hash", "decode", "load_both", "load_image", "read_bgr", "resize"]
 
 
 def decode(path: Path, *, gray: bool) -> Pixels:
@@ -32,10 +32,18 @@ def load_image(path: Path, height: int, width: int, gray: bool) -> Pixels:
         UnreadableImage: as `decode`.
 
     """
-    bgr = read(path, over_white=True, wanted=(height, width))
-    if gray:
-        return resize(_in_channels(bgr, gray=True), height, width)
-    return _in_channels(resize(bgr, height, width), gray=False)
+    return _sized(read(path, over_white=True, wanted=(height, width)), height, width, gray=gray)
+
+
+def load_both(path: Path, height: int, width: int, gray: bool) -> tuple[Pixels, Pixels]:
+    """Return what `read_bgr` and what `load_image` return, decoding the file once where one decode gives both.
+
+    Raises:
+        UnreadableImage: as `decode`.
+
+    """
+    bgr, over_white = read_both(path, (height, width))
+    return bgr, _sized(over_white, height, width, gray=gray)
 
 
 def read_bgr(path: Path) -> Pixels:
@@ -66,6 +74,12 @@ def content_hash(pixels: Pixels) -> str:
     digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()
+
+
+def _sized(bgr: Pixels, height: int, width: int, *, gray: bool) -> Pixels:
+    if gray:
+        return resize(_in_channels(bgr, gray=True), height, width)
+    return _in_channels(resize(bgr, height, width), gray=False)
 
 
 def _in_channels(bgr: Pixels, *, gray: bool) -> Pixels:

@@ -75,19 +75,41 @@ def read(path: Path, *, over_white: bool, wanted: tuple[int, int] | None = None)
         UnreadableImage: it cannot be read whole, or its content is not what its extension says.
 
     """
+    data, kind, facts = _checked(path)
+    if facts:
+        return _read_jpeg(data, facts, wanted)
+    return _read_other(data, kind, over_white)[0]
+
+
+def read_both(path: Path, wanted: tuple[int, int]) -> tuple[Pixels, Pixels]:
+    """Return what `read` returns with alpha dropped, and over white with ``wanted``: decoded once where one will do.
+
+    Raises:
+        UnreadableImage: as `read`.
+
+    """
+    data, kind, facts = _checked(path)
+    if facts:
+        full = _read_jpeg(data, facts, None)
+        return full, full if _reduction(facts, wanted) == 1 else _read_jpeg(data, facts, wanted)
+    dropped, over_white = _read_other(data, kind, False, True)
+    return dropped, over_white
+
+
+def _checked(path: Path) -> tuple[bytes, str, JpegFacts | None]:
+    """Return a file's bytes, its format, and the facts of a JPEG file that OpenCV can read."""
     data = _contents(path)
     kind = _kind(data, path.suffix.lower())
     try:
         if kind == "JPEG":
             facts = check_jpeg(data)
             _check_size(facts.height, facts.width)
-            if facts.components in {1, 3}:
-                return _read_jpeg(data, facts, wanted)
-        elif kind in _CHECKS:
+            return data, kind, facts if facts.components in {1, 3} else None
+        if kind in _CHECKS:
             _CHECKS[kind](data)
     except DamagedError as error:
         raise UnreadableImage(str(error)) from error
-    return _read_other(data, kind, over_white=over_white)
+    return data, kind, None
 
 
 def _contents(path: Path) -> bytes:
@@ -109,10 +131,11 @@ def _kind(data: bytes, extension: str) -> str:
     named = next((name for name, extensions in FORMATS.items() if extension in extensions), "")
     if not kind:
         raise UnreadableImage(f"not a {named} image" if named else "not an image")
-    if (named and kind != named) or kind not in FORMATS:
-        raise UnreadableImage(
-            f"{'an' if kind[0] == 'A' else 'a'} {kind} image named {extension or 'without extension'}"
-        )
+    article = "an" if kind[0] == "A" else "a"
+    if named and kind != named:
+        raise UnreadableImage(f"{article} {kind} image named {extension}")
+    if kind not in FORMATS:
+        raise UnreadableImage(f"{article} {kind} image, a format that is not read")
     return kind
 
 
@@ -140,13 +163,15 @@ def _reduction(facts: JpegFacts, wanted: tuple[int, int] | None) -> int:
     return max((factor for factor in _REDUCED if factor * _DRAFT_MARGIN <= room), default=1)
 
 
-def _read_other(data: bytes, kind: str, *, over_white: bool) -> Pixels:
+def _read_other(data: bytes, kind: str, *over_white: bool) -> list[Pixels]:
+    """Return the picture once for each of ``over_white``, decoded once."""
     try:
         with Image.open(BytesIO(data), formats=(kind,)) as image:
             _check_size(image.height, image.width)
             image.load()
             turn = _UPRIGHT.get(1 if kind == "TIFF" else orientation_of(image.info.get("exif", b"")))
-            return _eight_bits(image.transpose(turn) if turn else image, over_white=over_white)
+            upright = image if turn is None else image.transpose(turn)
+            return [_eight_bits(upright, over_white=white) for white in over_white]
     except (UnreadableImage, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

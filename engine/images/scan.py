@@ -154,6 +154,7 @@ class _Walk:
         status = entry.stat()
         self._found += 1
         if self._found % 1000 == 0:
+            go_on(self._report)
             self._report.progress("scanning", self._found, 0, "images")
         return ImageFile(name, status.st_size, status.st_mtime_ns)
 

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from engine.images.decode import UnreadableImage, load_image
-from engine.images.parallel import parallel
-from engine.images.scan import ImageFile, Manifest
 from numpy.typing import NDArray
+
+from engine.images.decode import UnreadableImage, load_image
+from engine.images.parallel import parallel, worker_count
+from engine.images.scan import ImageFile, Manifest
+from engine.settings import DataSettings
 
 
 @dataclass(frozen=True)
@@ -24,38 +26,28 @@ class Batch:
         return len(self.files) + len(self.skipped)
 
 
-def stream(
-    manifest: Manifest, height: int, width: int, *, gray: bool, batch_size: int, workers: int
-) -> Iterator[Batch]:
-    """Yield the pictures of a manifest in its order, each decoded once and resized; the last batch may be smaller."""
+def stream(manifest: Manifest, data: DataSettings, batch_size: int, workers: int) -> Iterator[Batch]:
+    """Yield the pictures of a manifest in its order, at the size and in the channels of ``data``, each decoded once.
+
+    The last batch may be smaller; ``workers`` threads decode, 0: one a core.
+    """
+    height, width, gray = data.image_height, data.image_width, data.grayscale
 
     def load(file: ImageFile) -> NDArray[np.uint8]:
         return load_image(manifest.folder / file.path, height, width, gray)
 
+    empty = np.empty((0, height, width, 1 if gray else 3), dtype=np.uint8)
     files: list[ImageFile] = []
     images: list[NDArray[np.uint8]] = []
     skipped: list[tuple[str, str]] = []
-    for file, loaded in parallel(manifest.files, load, workers):
+    for file, loaded in parallel(manifest.files, load, worker_count(workers)):
         if isinstance(loaded, UnreadableImage):
             skipped.append((file.path, loaded.cause))
         else:
             files.append(file)
             images.append(loaded)
         if len(images) == batch_size:
-            yield _batch(files, images, skipped, height, width, gray=gray)
+            yield Batch(tuple(files), np.stack(images), tuple(skipped))
             files, images, skipped = [], [], []
     if files or skipped:
-        yield _batch(files, images, skipped, height, width, gray=gray)
-
-
-def _batch(
-    files: list[ImageFile],
-    images: list[NDArray[np.uint8]],
-    skipped: list[tuple[str, str]],
-    height: int,
-    width: int,
-    *,
-    gray: bool,
-) -> Batch:
-    empty = np.empty((0, height, width, 1 if gray else 3), dtype=np.uint8)
-    return Batch(tuple(files), np.stack(images) if images else empty, tuple(skipped))
+        yield Batch(tuple(files), np.stack(images) if images else empty, tuple(skipped))

@@ -42,6 +42,7 @@ class Table(peewee.Model):
 class Run(Table):
     """One lineage of training: a training job and its resumes, which share one curve."""
 
+    id = Number()
     name = Text(unique=True)
     variant = Text()
     created = peewee.FloatField()

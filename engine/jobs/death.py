@@ -1,0 +1,89 @@
+"""What killed a worker that could not say so itself."""
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.errors import EXIT_FAILED
+
+_TAIL_BYTES = 8_192
+_TAIL_LINES = 20
+_OOM_COUNT = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
+_NATIVE = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGBUS, signal.SIGTRAP}
+
+LESS_MEMORY = (
+    "Use less memory: a smaller training.batch_size, smaller images (data.image_height, data.image_width), "
+    "or a lighter model.variant."
+)
+
+
+def explain_exit(
+    code: int, log: Path, way_on: str, *, out_of_memory: bool
+) -> tuple[Literal["killed", "failed"], dict[str, Any]]:
+    """Return state and error of a job from how its process ended.
+
+    Args:
+        code: exit status, or minus the signal, as `subprocess` gives it.
+        log: what the process printed.
+        way_on: what a person can do after any such end.
+        out_of_memory: whether the kernel killed a process for want of memory while this one ran.
+
+    """
+    tail = tail_of(log)
+    if code >= 0:
+        return "failed", _error(f"The job's process ended with exit status {code} and no result.", way_on, tail)
+    if -code == signal.SIGKILL and out_of_memory:
+        return "killed", _error("Memory ran out, and the system killed the job.", f"{LESS_MEMORY} {way_on}", tail)
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"number {-code}"
+    cause = "The job crashed in native code" if -code in _NATIVE else "The job was killed from outside"
+    return "killed", _error(f"{cause} (signal {name}).", way_on, tail)
+
+
+def _error(cause: str, remedy: str, tail: str) -> dict[str, Any]:
+    return {"cause": cause, "remedy": remedy, "exit_code": EXIT_FAILED} | ({"traceback": tail} if tail else {})
+
+
+def tail_of(log: Path) -> str:
+    """Return the last lines of a log; nothing where it is empty or gone."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            content = file.read()
+    except OSError:
+        return ""
+    return "\n".join(content.decode(errors="backslashreplace").splitlines()[-_TAIL_LINES:])
+
+
+def count_out_of_memory_kills(system: Path = Path("/")) -> int:
+    """Return how often the kernel killed for want of memory: in the control group of this process, else anywhere.
+
+    ``system`` is the root of the file system; only a difference of two counts means something.
+    """
+    for file in _counters(system):
+        try:
+            found = _OOM_COUNT.search(file.read_text(encoding="ascii"))
+        except OSError:
+            continue
+        if found:
+            return int(found[1])
+    return 0
+
+
+def _counters(system: Path) -> Iterator[Path]:
+    groups = system / "sys" / "fs" / "cgroup"
+    for line in _lines(system / "proc" / "self" / "cgroup"):
+        number, controllers, path = line.split(":", 2)
+        if number == "0":
+            yield groups / path.lstrip("/") / "memory.events"
+        elif "memory" in controllers.split(","):
+            yield groups / "memory" / path.lstrip("/") / "memory.oom_control"
+    yield system / "proc" / "vmstat"
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,100 @@
+"""Submitting a job."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from engine.checkpoints import find_checkpoint, read_config
+from engine.errors import UsageError
+from engine.jobs.care import reconcile
+from engine.jobs.tasks import lane_of, task_of
+from engine.records import JobRow, Records
+from engine.settings import Settings
+from engine.workspace import Workspace, check_name
+
+
+def submit(
+    workspace: Workspace, records: Records, kind: str, settings: Settings, arguments: Mapping[str, Any]
+) -> JobRow:
+    """Put a job at the end of the queue, see to it that somebody runs the queue, and return the job.
+
+    A ``train`` gets a run: ``name`` of the arguments, else one from variant and time. A ``resume`` belongs to the run
+    of its checkpoint.
+
+    Raises:
+        UsageError: an unknown kind or argument, a name that is taken or cannot be one, or an unknown checkpoint.
+        FextError: a damaged checkpoint; the records cannot be written; no process can be started (the job waits).
+
+    """
+    values = dict(arguments)
+    unknown = sorted(values.keys() - task_of(kind).arguments)
+    if unknown:
+        raise UsageError(f"A job of kind {kind!r} takes no {', '.join(unknown)}.", _takes(kind))
+    with records.transaction():
+        run = None
+        if kind == "train":
+            values["name"] = _name_for(workspace, records, values.get("name") or "", settings)
+            run = records.add_run(values["name"], settings.model.variant)
+        elif "checkpoint" in task_of(kind).arguments:
+            run = _check(workspace, records, kind, str(values.get("checkpoint", "")))
+        job = records.add_job(kind, lane_of(kind, settings.device), settings.model_dump(), values, run)
+    reconcile(workspace, records)
+    return records.job(job)
+
+
+def _takes(kind: str) -> str:
+    return f"It takes {', '.join(sorted(task_of(kind).arguments))}."
+
+
+def _name_for(workspace: Workspace, records: Records, wanted: str, settings: Settings) -> str:
+    """Return the name of a new run.
+
+    Raises:
+        UsageError: the wanted one is taken, or cannot name a run.
+
+    """
+    if not wanted:
+        return _free_name(workspace, records, f"{settings.model.variant}-{time.strftime('%Y%m%d-%H%M%S')}")
+    check_name(wanted, "run")
+    if (workspace.checkpoints / wanted).exists():
+        raise UsageError(f"There is a checkpoint named {wanted!r} already.", "Choose another name, or resume it.")
+    _give_back_unused(records, wanted)
+    return wanted
+
+
+def _free_name(workspace: Workspace, records: Records, base: str) -> str:
+    name, number = base, 1
+    while records.run_named(name) or (workspace.checkpoints / name).exists():
+        number += 1
+        name = f"{base}-{number}"
+    return name
+
+
+def _give_back_unused(records: Records, name: str) -> None:
+    """Free the name of a run that failed before its first step, so that the same command works once it is mended."""
+    run = records.run_named(name)
+    if run and not _active(records, run["id"]) and not records.metrics_after(run["id"], limit=1):
+        records.delete_run(run["id"])
+
+
+def _active(records: Records, run: int) -> JobRow | None:
+    return next((job for job in records.jobs("queued", "running") if job.run == run), None)
+
+
+def _check(workspace: Workspace, records: Records, kind: str, checkpoint: str) -> int | None:
+    """Return the run that the job belongs to: that of its checkpoint for a resume, none for the others.
+
+    Raises:
+        UsageError: there is no such checkpoint, or its run goes on already.
+
+    """
+    if kind != "resume":
+        find_checkpoint(workspace, checkpoint)
+        return None
+    name = checkpoint.partition("/")[0]
+    state = find_checkpoint(workspace, f"{name}/last")
+    row = records.run_named(name)
+    run = int(row["id"]) if row else records.add_run(name, read_config(state).settings.model.variant)
+    if active := _active(records, run):
+        raise UsageError(f"Job {active.id} trains {name!r} already.", f"Wait for it, or stop it: fext stop {active.id}")
+    return run

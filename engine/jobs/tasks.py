@@ -1,0 +1,70 @@
+"""The kinds of jobs: what they run, what they take, and the lane they wait in."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UsageError
+from engine.settings import DeviceSettings
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of job: its function as ``module:name``, and the arguments it is submitted with."""
+
+    function: str
+    arguments: frozenset[str]
+    uses_device: bool
+
+
+TASKS: dict[str, Task] = {
+    "train": Task("engine.training:train", frozenset({"name"}), uses_device=True),
+    "resume": Task("engine.training:resume", frozenset({"checkpoint"}), uses_device=True),
+    "evaluate": Task("engine.evaluation:evaluate", frozenset({"checkpoint", "folder"}), uses_device=True),
+    "encode": Task("engine.encoding:encode", frozenset({"checkpoint", "folder"}), uses_device=True),
+    "analyze": Task("engine.analysis:analyze", frozenset({"folder", "csv"}), uses_device=False),
+    "sample": Task("engine.sample:sample", frozenset({"folder", "count", "seed"}), uses_device=False),
+}
+
+
+def task_of(kind: str) -> Task:
+    """Return the task of a kind of job.
+
+    Raises:
+        UsageError: there is no such kind.
+
+    """
+    if kind not in TASKS:
+        raise UsageError(f"There is no job of kind {kind!r}.", f"Kinds are {', '.join(TASKS)}.")
+    return TASKS[kind]
+
+
+def load_task(kind: str) -> Callable[..., Any]:
+    """Return the function of a kind of job; its module is loaded here, and torch with most of them."""
+    module, _, name = task_of(kind).function.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def call_arguments(kind: str, job: int, run: int | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments that the function of a kind is called with."""
+    if kind == "train":
+        return {"run": run}
+    if kind in {"evaluate", "encode"}:
+        return {**arguments, "job": job}
+    return dict(arguments)
+
+
+def lane_of(kind: str, device: DeviceSettings) -> str:
+    """Return the lane of a job: one job at a time runs in each, ``cpu`` or for instance ``gpu:0``."""
+    if not task_of(kind).uses_device or device.kind == "cpu":
+        return "cpu"
+    return f"gpu:{device.id}" if device.kind == "gpu" or _has_gpu() else "cpu"
+
+
+def _has_gpu() -> bool:
+    """Return whether the NVIDIA driver shows a GPU; whether torch can use it is seen by the job."""
+    gpus = Path("/proc/driver/nvidia/gpus")
+    return Path("/dev/nvidia0").exists() or (gpus.is_dir() and any(gpus.iterdir()))

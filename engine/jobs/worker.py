@@ -1,0 +1,111 @@
+"""A worker: the process of one job. It claims the job, runs its task, and records how that ended."""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from engine.errors import FextError
+from engine.jobs.outcome import Outcome, outcome_of
+from engine.jobs.process import be_first_to_go, this_process
+from engine.jobs.recording import RecordingReport
+from engine.jobs.tasks import call_arguments, load_task
+from engine.records import JobRow, Records
+from engine.report import Report
+from engine.settings import Settings
+from engine.workspace import Workspace
+
+_LAST_TRIES_SECONDS = 60.0
+
+
+def main() -> int:
+    """Run the job that the command line names, and return the exit status: 0 where its outcome was recorded."""
+    asked = _listen()
+    be_first_to_go()
+    parser = argparse.ArgumentParser(prog="engine.jobs.worker")
+    parser.add_argument("--resources", type=Path, required=True)
+    parser.add_argument("--job", type=int, required=True)
+    options = parser.parse_args()
+    workspace = Workspace(options.resources)
+    try:
+        with Records(workspace) as records:
+            job = claim(records, options.job)
+            return 0 if job is None or _work(workspace, records, job, asked) else 1
+    except FextError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def _listen() -> Callable[[], bool]:
+    """Go on after a hang-up, note requests to stop from now on, and return what tells whether there was one."""
+    requests: list[int] = []
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: requests.append(number))
+    return lambda: bool(requests)
+
+
+def claim(records: Records, job: int) -> JobRow | None:
+    """Make a job that waits the job of this process, and return it; None where it does not wait any more.
+
+    The claim is one conditional change: of two workers, or of a worker and a stop, one wins.
+
+    Raises:
+        FextError: the records cannot be used.
+
+    """
+    me, now = this_process(), time.time()
+    started = {"host": me.host, "boot": me.boot, "pid": me.pid, "pid_started": me.started}
+    claimed = records.change_job(job, only_if=("queued",), state="running", started=now, heartbeat=now, **started)
+    return records.job(job) if claimed else None
+
+
+def _work(workspace: Workspace, records: Records, job: JobRow, asked: Callable[[], bool]) -> bool:
+    with RecordingReport(workspace, job.id, job.run, asked, sys.stderr) as report:
+        outcome = outcome_of(lambda: _run(workspace, records, job, report), workspace.log_of_job(job.id))
+        if outcome.error:
+            report.log(outcome.error["cause"], "error")
+    return _record(records, job, outcome)
+
+
+def _run(workspace: Workspace, records: Records, job: JobRow, report: Report) -> object:
+    try:
+        settings = Settings.model_validate(job.settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise FextError(
+            f"The settings of job {job.id} cannot be understood: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
+            "It was submitted by another version; submit it again.",
+        ) from error
+    task = load_task(job.kind)
+    return task(settings, workspace, records, report, **call_arguments(job.kind, job.id, job.run, job.arguments))
+
+
+def _record(records: Records, job: JobRow, outcome: Outcome) -> bool:
+    """Record how the job ended, trying for a minute; return whether that worked."""
+    last_try = time.monotonic() + _LAST_TRIES_SECONDS
+    while True:
+        try:
+            records.change_job(
+                job.id,
+                only_if=("running",),
+                state=outcome.state,
+                result=outcome.result,
+                error=outcome.error,
+                ended=time.time(),
+            )
+        except FextError as error:
+            if time.monotonic() > last_try:
+                sys.stderr.write(f"The job ended {outcome.state}, which could not be recorded: {error}\n")
+                return False
+            time.sleep(0.5)
+        else:
+            return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""``fext`` without a verb: the app."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from fext_tui.cli.invocation import Invocation
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
+    from engine.workspace import Workspace
+
+
+def open_app(invocation: Invocation) -> int:
+    """Open the app on the workspace, and return the exit code when it is closed.
+
+    Raises:
+        FextError: there is no terminal, the settings are wrong, or the records cannot be used.
+
+    """
+    from engine.errors import UsageError
+
+    if invocation.as_json or not has_terminal():
+        raise UsageError("The app needs a terminal.", "`fext --help` lists the verbs that work without one.")
+    settings = invocation.settings()
+    with invocation.records() as records:
+        workspace = records.workspace
+    return run_app(workspace, settings)
+
+
+def has_terminal() -> bool:
+    """Return whether the app can be shown: it reads standard input and draws on standard error."""
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
+def run_app(workspace: "Workspace", settings: "Settings") -> int:
+    """Run the app until it is closed, and return its exit code."""
+    from fext_tui.app import FextApp
+
+    app = FextApp(workspace, settings)
+    app.run()
+    return app.return_code or 0

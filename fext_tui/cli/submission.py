@@ -1,0 +1,74 @@
+"""From a verb to a job, and from its end to an exit code."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
+from engine.jobs.submit import submit
+from engine.records import JobRow, Records
+from fext_tui.cli.invocation import Invocation
+from fext_tui.cli.printing import messages, output, print_json, tell_error
+from fext_tui.cli.summary import summary
+from fext_tui.progress import follow
+
+
+def perform(invocation: Invocation, kind: str, arguments: Mapping[str, Any], *, detach: bool) -> int:
+    """Submit a job with the settings of this call, follow it to its end, and return the exit code."""
+    settings = invocation.settings()
+    with invocation.records() as records:
+        job = submit(invocation.workspace(), records, kind, settings, arguments)
+        if detach:
+            return _detached(invocation, job)
+        return follow_to_end(invocation, records, job.id, plot=settings.training.live_plot)
+
+
+def _detached(invocation: Invocation, job: JobRow) -> int:
+    if invocation.as_json:
+        print_json({"job": job.id, "state": job.state})
+    else:
+        verbs = f"`fext attach {job.id}` follows it, `fext stop {job.id}` stops it."
+        output().print(f"Job {job.id} ({job.kind}) goes on by itself: {verbs}", soft_wrap=True)
+    return EXIT_DONE
+
+
+def follow_to_end(invocation: Invocation, records: Records, job: int, *, plot: bool) -> int:
+    """Follow a job, print how it ended, and return the exit code that stands for it."""
+    return conclude(invocation, follow(records, job, messages(), plot=plot))
+
+
+def conclude(invocation: Invocation, job: JobRow) -> int:
+    """Print the result of a job that has ended, or its error, and return the exit code."""
+    values = {"job": job.id, "state": job.state, **(job.result or {})}
+    problem = problem_of(invocation, job)
+    if problem:
+        tell_error(*problem)
+        values["error"] = dict(zip(("cause", "remedy"), problem, strict=True))
+    if invocation.as_json:
+        print_json(values)
+    elif job.result is not None:
+        output().print(summary(job, invocation.workspace()))
+    return exit_code(job)
+
+
+def problem_of(invocation: Invocation, job: JobRow) -> tuple[str, str] | None:
+    """Return cause and remedy where a job has no result."""
+    if job.state == "done" or (job.state == "stopped" and job.result is not None):
+        return None
+    error = job.error or {}
+    log = invocation.workspace().log_of_job(job.id)
+    defaults = {
+        "stopped": ("Stopped on request.", ""),
+        "killed": (f"Job {job.id} was killed.", f"What it printed last is in {log}."),
+        "lost": (f"Job {job.id} was lost: its process ended without a word.", f"What it printed last is in {log}."),
+    }
+    cause, remedy = defaults.get(job.state, (f"Job {job.id} failed.", f"What it printed is in {log}."))
+    return str(error.get("cause") or cause), str(error.get("remedy") or remedy)
+
+
+def exit_code(job: JobRow) -> int:
+    """Return 0 done, 1 failed, 2 wrong settings, 3 stopped."""
+    if job.state == "done":
+        return EXIT_DONE
+    if job.state == "stopped" or (job.state == "killed" and job.stop):
+        return EXIT_STOPPED
+    return int((job.error or {}).get("exit_code", EXIT_FAILED)) or EXIT_FAILED

@@ -1,0 +1,112 @@
+"""What a person reads when a job is done: a title and a few lines."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from engine.records import JobRow
+from engine.workspace import Workspace
+from fext_tui.text import decibel, duration, number, rate, safe
+
+Lines = list[tuple[str, str]]
+
+
+def summary(job: JobRow, workspace: Workspace) -> Group:
+    """Return the result of a job as a title and aligned lines."""
+    assert job.result is not None
+    title, describe = _KINDS[job.kind]
+    seconds = (job.ended or 0) - (job.started or 0)
+    verb = title if job.state == "done" else "Stopped"
+    head = Text.assemble((verb, "bold green" if job.state == "done" else "bold yellow"), f" in {duration(seconds)}")
+    return Group(head, lines_table(describe(job.result, workspace)))
+
+
+def lines_table(lines: Lines) -> Table:
+    """Return labels and values in two columns; values fold, so that a path can be copied whole."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in lines:
+        table.add_row(label, Text(safe(value)))
+    return table
+
+
+def shown_path(path: object, workspace: Workspace) -> str:
+    """Return a path of a result: relative to here where it lies below, else whole; empty for none."""
+    if not path:
+        return ""
+    whole = workspace.actual_path(str(path))
+    here = Path.cwd()
+    return os.path.relpath(whole) if here != Path(here.anchor) and whole.is_relative_to(here) else str(whole)
+
+
+def _with_skipped(lines: Lines, result: Mapping[str, Any]) -> Lines:
+    if result.get("skipped"):
+        lines.append(("skipped", f"{result['skipped']:,} that cannot be read; the job's log names them"))
+    return lines
+
+
+def _training(result: Mapping[str, Any], _: Workspace) -> Lines:
+    name = result["checkpoint"]
+    use = f"fext evaluate {name}   ·   fext encode {name} FOLDER"
+    return [
+        ("checkpoint", name),
+        ("trained", f"{number(result['epochs'])} epochs, {result['steps']:,} steps, {rate(result['img_s'])}"),
+        ("held out", decibel(result["val_psnr"])),
+        ("next", f"fext resume {name}" if result["state"] == "stopped" else use),
+    ]
+
+
+def _evaluation(result: Mapping[str, Any], workspace: Workspace) -> Lines:
+    lines = [
+        ("images", number(result["images"])),
+        ("PSNR", decibel(result["psnr"])),
+        ("SSIM", number(result["ssim"], 4)),
+        ("cosine", number(result["cosine"], 4)),
+        ("MAE, MSE", f"{number(result['mae'], 4)}, {number(result['mse'], 5)}"),
+        ("figure", shown_path(result["figure"], workspace)),
+    ]
+    return _with_skipped(lines, result)
+
+
+def _encoding(result: Mapping[str, Any], workspace: Workspace) -> Lines:
+    lines = [
+        ("vectors", f"{result['rows']:,} of {result['dim']:,} values"),
+        ("file", shown_path(result["embeddings"], workspace)),
+    ]
+    return _with_skipped(lines, result)
+
+
+def _analysis(result: Mapping[str, Any], workspace: Workspace) -> Lines:
+    lines = [
+        ("images", f"{result['images']:,}"),
+        ("plots", f"{len(result['plots'])} in {shown_path(Path(result['plots'][0]).parent, workspace)}"
+         if result["plots"] else "none"),
+    ]  # fmt: skip
+    if result["csv"]:
+        lines.append(("table", shown_path(result["csv"], workspace)))
+    return _with_skipped(lines, result)
+
+
+def _sample(result: Mapping[str, Any], workspace: Workspace) -> Lines:
+    labels = result["labels"]
+    return [
+        ("images", f"{result['images']:,}"),
+        ("labels", ", ".join(map(str, labels)) if isinstance(labels, list | tuple) else str(labels)),
+        ("folder", shown_path(result["folder"], workspace)),
+    ]
+
+
+_KINDS: dict[str, tuple[str, Callable[[Mapping[str, Any], Workspace], Lines]]] = {
+    "train": ("Trained", _training),
+    "resume": ("Trained further", _training),
+    "evaluate": ("Evaluated", _evaluation),
+    "encode": ("Encoded", _encoding),
+    "analyze": ("Analyzed", _analysis),
+    "sample": ("Drawn", _sample),
+}

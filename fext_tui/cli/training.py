@@ -1,0 +1,72 @@
+"""``fext train`` and ``fext resume``."""
+
+import click
+
+from engine.checkpoints import find_checkpoint
+from engine.errors import UsageError
+from engine.workspace import check_name
+from fext_tui.cli.invocation import Invocation, existing_folder
+from fext_tui.cli.options import detach_option, device_option, global_options, image_size_option, setting_option
+from fext_tui.cli.submission import perform
+
+
+@click.command()
+@click.argument("folder", required=False)
+@setting_option("--validation", "data.validation_folder", metavar="FOLDER")
+@click.option("--name", metavar="NAME", help="Name of the run and its checkpoint (default VARIANT-DATE-TIME).")
+@setting_option("--variant", "model.variant")
+@image_size_option
+@setting_option("--batch-size", "training.batch_size")
+@setting_option("--epochs", "training.epochs")
+@setting_option("--minutes", "training.minutes")
+@setting_option("--learning-rate", "training.learning_rate")
+@setting_option("--seed", "training.seed")
+@device_option
+@setting_option("--compile", "device.compile")
+@detach_option
+@global_options
+@click.pass_obj
+def train(invocation: Invocation, folder: str | None, name: str | None, detach: bool) -> int:
+    """Train an autoencoder on the images of FOLDER.
+
+    Without FOLDER: those of the settings, else database/images of the workspace. Ctrl-C stops with a checkpoint;
+    a closed terminal does not stop anything.
+    """
+    _one_budget(invocation, "training.epochs")
+    if folder:
+        invocation.values["data.folder"] = existing_folder(folder)
+    existing_folder(invocation.values.get("data.validation_folder"))
+    arguments = {"name": check_name(name, "run")} if name else {}
+    return perform(invocation, "train", arguments, detach=detach)
+
+
+@click.command()
+@click.argument("checkpoint")
+@setting_option("--epochs", "training.additional_epochs", help_text="Epochs to add to a run that has finished.")
+@setting_option("--minutes", "training.minutes", help_text="Minutes to add to a run that has finished.")
+@device_option
+@detach_option
+@global_options
+@click.pass_obj
+def resume(invocation: Invocation, checkpoint: str, detach: bool) -> int:
+    """Go on with the training run of CHECKPOINT from its last state.
+
+    A run that was stopped goes on to the end of its plan; one that has finished gets additional epochs or minutes.
+    """
+    _one_budget(invocation, "training.additional_epochs")
+    find_checkpoint(invocation.workspace(), checkpoint)
+    return perform(invocation, "resume", {"checkpoint": checkpoint}, detach=detach)
+
+
+def _one_budget(invocation: Invocation, epochs: str) -> None:
+    """Let a number of epochs that was asked for win over minutes of a preset, a file or the environment.
+
+    Raises:
+        UsageError: both were asked for.
+
+    """
+    values = invocation.values
+    if epochs in values and "training.minutes" in values:
+        raise UsageError("Both a number of epochs and of minutes are given.", "Give one of the two.")
+    if epochs in values:
+        values["training.minutes"] = 0

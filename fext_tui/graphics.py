@@ -1,0 +1,98 @@
+"""What the terminal can draw pictures with, found without asking it: a question's answer could eat a key."""
+
+import fcntl
+import importlib
+import io
+import struct
+import sys
+import termios
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+Kind = Literal["kitty", "sixel", "quadrants", "halves", "shades"]
+"""How a picture is drawn: the kitty or the sixel protocol, colored quadrant or half blocks, shades without color."""
+
+_MULTIPLEXED = ("tmux", "screen")
+_KITTY_TERMS = ("xterm-kitty", "xterm-ghostty")
+_SIXEL_TERMS = ("foot", "mlterm", "contour")
+_SIXEL_PROGRAMS = frozenset({"wezterm", "iterm.app"})
+_OTHER_TERMINALS = ("TERM_PROGRAM", "VTE_VERSION", "KONSOLE_VERSION", "XTERM_VERSION", "WT_SESSION")
+_LARGEST_CELL = 256
+
+
+class Cell(NamedTuple):
+    """The size of one character cell in pixels."""
+
+    width: int
+    height: int
+
+
+USUAL_CELL = Cell(10, 20)
+"""The size that is taken where the terminal tells none."""
+
+
+def detect(environ: Mapping[str, str]) -> Kind:
+    """Return the best kind of graphics that the terminal named by the environment is known to draw rightly.
+
+    Inside tmux and screen, and in terminals that are not known, that is quadrant blocks; on the console of Linux,
+    whose fonts have no others, half blocks. The variables of a terminal are inherited by others that are started
+    from it, so kitty's counts only where no other terminal names itself.
+    """
+    term, program = environ.get("TERM", ""), environ.get("TERM_PROGRAM", "").lower()
+    if term == "linux":
+        return "halves"
+    if "TMUX" in environ or "STY" in environ or term.startswith(_MULTIPLEXED):
+        return "quadrants"
+    if term in _KITTY_TERMS or program == "ghostty":
+        return "kitty"
+    if "KITTY_WINDOW_ID" in environ and not any(name in environ for name in _OTHER_TERMINALS):
+        return "kitty"
+    if program in _SIXEL_PROGRAMS or term.startswith(_SIXEL_TERMS):
+        return "sixel"
+    return "quadrants"
+
+
+def usable(kind: Kind, *, truecolor: bool, colors: bool, cell: Cell | None) -> Kind:
+    """Return what is left of ``kind`` in this terminal.
+
+    kitty's placeholders carry the number of the picture in their color, so they need true color unchanged; sixel
+    needs the size of a cell in pixels; blocks need colors of any number.
+    """
+    if not colors:
+        return "shades"
+    if kind == "kitty" and not truecolor:
+        return "quadrants"
+    return "quadrants" if kind == "sixel" and cell is None else kind
+
+
+def cell_size() -> Cell | None:
+    """Return the size of a cell as the kernel knows it; None where the terminal did not tell it."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        try:
+            answer = fcntl.ioctl(stream, termios.TIOCGWINSZ, b"\0" * 8) if stream else b""
+        except (OSError, ValueError):
+            continue
+        rows, columns, width, height = struct.unpack("HHHH", answer or b"\0" * 8)
+        if rows and columns and width and height:
+            cell = Cell(width // columns, height // rows)
+            if all(0 < side <= _LARGEST_CELL for side in cell):
+                return cell
+    return None
+
+
+def import_renderables() -> None:
+    """Import textual-image's renderables without their queries of the terminal.
+
+    The package asks what the terminal can do when it is imported, and for the size of a cell when it first draws,
+    where standard output is a terminal. Call this on the thread of the screen, before anything else imports the
+    package: the stream is taken away for that moment, and the second question is answered once and for all.
+    """
+    stdout = sys.__stdout__
+    sys.__stdout__ = io.TextIOWrapper(io.BytesIO())  # type: ignore[misc] # Final in the stubs only
+    try:
+        importlib.import_module("textual_image.renderable")
+        from textual_image._terminal import get_cell_size
+
+        get_cell_size()
+    finally:
+        sys.__stdout__ = stdout  # type: ignore[misc] # as above

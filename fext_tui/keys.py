@@ -1,0 +1,59 @@
+"""What every key does on a screen, told from its bindings."""
+
+from textual.app import App
+from textual.binding import ActiveBinding
+from textual.content import Content
+from textual.dom import DOMNode
+from textual.screen import Screen
+from textual.widgets import DataTable
+
+_TEXTUALS_OWN = frozenset({"screen.copy_text", "app.focus_next", "app.focus_previous", "help_quit", "command_palette"})
+_KEYS = 8
+"""Columns of the keys."""
+
+
+def describe_keys(screen: Screen[object]) -> Content:
+    """Return what the keys do: those of the screen, of what is focused, and everywhere; movements in one line."""
+    by_node: dict[DOMNode, list[ActiveBinding]] = {}
+    for one in screen.active_bindings.values():
+        if one.enabled and one.binding.description and one.binding.action not in _TEXTUALS_OWN:
+            by_node.setdefault(one.node, []).append(one)
+    nodes = sorted(by_node, key=lambda node: (node is screen.app, node is not screen))
+    return Content("\n\n").join(_section(node, by_node[node]) for node in nodes)
+
+
+def offered(screen: Screen[object]) -> list[ActiveBinding]:
+    """Return the bindings that stand for an action, each action once; movements are not among them."""
+    by_action: dict[tuple[DOMNode, str], ActiveBinding] = {}
+    for one in screen.active_bindings.values():
+        if one.enabled and _acts(one) and one.binding.action not in _TEXTUALS_OWN:
+            by_action.setdefault((one.node, one.binding.action), one)
+    return list(by_action.values())
+
+
+def _acts(one: ActiveBinding) -> bool:
+    """Return whether a binding stands for an action; those of widgets without a help move about in them."""
+    return bool(one.binding.tooltip) or (isinstance(one.node, Screen | App) and bool(one.binding.description))
+
+
+def _section(node: DOMNode, bindings: list[ActiveBinding]) -> Content:
+    by_action: dict[str, list[ActiveBinding]] = {}
+    moves = [one for one in bindings if not _acts(one)]
+    for one in bindings:
+        if _acts(one):
+            by_action.setdefault(one.binding.action, []).append(one)
+    lines = [_line(same, same[0].binding.description, same[0].binding.tooltip) for same in by_action.values()]
+    if moves:
+        lines.append(_line(moves, "Move", ""))
+    title = node.BINDING_GROUP_TITLE or ("Tables" if isinstance(node, DataTable) else type(node).__name__)
+    return Content("\n").join([Content.styled(title, "bold $text-primary"), *lines])
+
+
+def _line(same: list[ActiveBinding], description: str, tooltip: str) -> Content:
+    app = same[0].node.app
+    keys = " ".join(dict.fromkeys(app.get_key_display(one.binding) for one in same))
+    if len(keys) > _KEYS:
+        return Content.assemble((f"{description:<{_KEYS}}  ", ""), (keys, "bold $footer-key-foreground"))
+    return Content.assemble(
+        (f"{keys:<{_KEYS}}  ", "bold $footer-key-foreground"), f"{description:<14}", (tooltip, "$text-muted")
+    )

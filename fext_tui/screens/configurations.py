@@ -1,0 +1,95 @@
+"""Settings as a whole: saved by name, loaded, taken from a preset."""
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from engine.configurations import configuration_names, read_configuration, save_configuration
+from engine.errors import FextError
+from engine.settings import PRESETS, Settings
+from engine.workspace import check_name
+from fext_tui import text
+from fext_tui.screens.base import FextScreen
+from fext_tui.screens.dialogs import Ask, Choose, Confirm
+
+PRESET_HELP = {
+    "quick": "one minute at 64 × 64, to see that all works",
+    "balanced": "FextAE Medium, 100 epochs",
+    "quality": "FextAE Large, 300 epochs, augmentation",
+}
+_CONFIG = Binding.Group("Config", compact=True)
+
+
+class ConfiguringScreen(FextScreen):
+    """A screen with keys for the settings as a whole."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("l", "load", "Load", id="settings.load", group=_CONFIG, tooltip="Load a saved configuration"),
+        Binding("w", "write", "Write", id="settings.write", group=_CONFIG, tooltip="Save these settings by name"),
+        Binding("p", "preset", "Preset", id="settings.preset", group=_CONFIG, tooltip="Take a preset's values"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._configuration = ""
+
+    def action_load(self) -> None:
+        """Choose a saved configuration, and take its values."""
+        names = configuration_names(self.fext.workspace)
+        if not names:
+            self.notify("w writes the settings by name.", title="No configuration is saved yet.", timeout=5)
+            return
+        self.app.push_screen(
+            Choose("Load a configuration", [(name, text.safe(name), "") for name in names]), self._load
+        )
+
+    def _load(self, name: str | None) -> None:
+        if name is None:
+            return
+        try:
+            values = read_configuration(self.fext.workspace, name)
+            self.fext.settings = Settings().with_values(values, f"configuration {name}")
+        except FextError as error:
+            self.fext.tell_error(error)
+        else:
+            self._configuration = name
+            self.notify(f"Configuration {name} is loaded.", markup=False, timeout=3)
+
+    def action_write(self) -> None:
+        """Ask for a name, and save the settings by it."""
+
+        def check(name: str) -> None:
+            check_name(name, "configuration")
+
+        self.app.push_screen(Ask("Save these settings", "Name:", self._configuration, check), self._write)
+
+    def _write(self, name: str | None) -> None:
+        if name is None:
+            return
+        if name in configuration_names(self.fext.workspace) and name != self._configuration:
+            self.app.push_screen(
+                Confirm(f"Write over the configuration {name}?", yes="Write over it", no="Keep it"),
+                lambda sure: self._save(name) if sure else None,
+            )
+        else:
+            self._save(name)
+
+    def _save(self, name: str) -> None:
+        try:
+            path = save_configuration(self.fext.workspace, name, self.fext.settings)
+        except FextError as error:
+            self.fext.tell_error(error)
+        else:
+            self._configuration = name
+            self.notify(f"Saved as {text.folder_name(path)}", markup=False, timeout=5)
+
+    def action_preset(self) -> None:
+        """Choose a preset, and put its values over the settings."""
+        options = [(name, name, PRESET_HELP[name]) for name in PRESETS]
+        options.append(("", "defaults", "everything as it was at first"))
+        self.app.push_screen(Choose("Take a preset", options), self._take_preset)
+
+    def _take_preset(self, name: str | None) -> None:
+        if name is not None:
+            self.fext.settings = self.fext.settings.with_values(PRESETS[name]) if name else Settings()
+            self.notify(f"{name or 'Default'} settings are set.", timeout=3)

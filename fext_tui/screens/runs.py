@@ -1,0 +1,244 @@
+"""Runs: every job and what became of it, the curve of its run, and the upkeep of the records."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, VerticalScroll
+from textual.message import Message
+from textual.widgets import DataTable, Static
+
+from engine.records import JobRow, Records, Row
+from engine.upkeep import remove_logs
+from fext_tui import text
+from fext_tui.screens.base import FextScreen
+from fext_tui.screens.dialogs import Confirm
+from fext_tui.stories import JobStory, read_story
+from fext_tui.widgets.curves_pane import CurvesPane
+from fext_tui.widgets.job_facts import story_facts
+from fext_tui.widgets.job_table import JobTable
+from fext_tui.widgets.panes import Panes, PaneStrip
+
+if TYPE_CHECKING:
+    from engine.jobs.follow import Update
+
+PANES = {"jobs": ("b", "Jobs"), "details": ("i", "Details"), "curves": ("v", "Curves")}
+SHOWN_JOBS = 200
+"""How many of the newest jobs the table shows; `x` exports all of them."""
+TOLD_SECONDS = 2.0
+"""How long the progress of a running job stands in the table before it is renewed."""
+EMPTY = "No job yet.\n2 then t  trains a model.   1 then a  analyzes a folder of images."
+NO_CURVE = "This job has no curve."
+_UPKEEP = Binding.Group("Records", compact=True)
+
+
+class JobsRead(Message):
+    """The jobs were read from the records."""
+
+    def __init__(self, jobs: list[JobRow], runs: dict[int, Row]) -> None:
+        super().__init__()
+        self.jobs = jobs
+        self.runs = runs
+
+
+class StoryRead(Message):
+    """All that is known of one job was read."""
+
+    def __init__(self, story: JobStory) -> None:
+        super().__init__()
+        self.story = story
+
+
+class UpkeepDone(Message):
+    """Something was done for the upkeep of the workspace."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__()
+        self.told = told
+
+
+class RunsScreen(FextScreen):
+    """Jobs, runs, records."""
+
+    MODE: ClassVar[str] = "runs"
+    BINDING_GROUP_TITLE = "Runs"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "pane('details')", "Details", show=False, id="runs.details", tooltip="All about the selected job"),
+        Binding("v", "pane('curves')", "Curves", show=False, id="runs.curves", tooltip="The curve of its run"),
+        Binding("b", "pane('jobs')", "Jobs", show=False, id="runs.jobs", tooltip="To the table"),
+        Binding("s", "stop", "Stop", id="runs.stop", tooltip="Stop the selected job with a checkpoint; again: kill it"),
+        Binding("a", "attach", "Attach", id="runs.attach", tooltip="Follow the selected job on Model"),
+        Binding("r", "resume", "Resume", id="runs.resume", tooltip="Go on with the selected run"),
+        Binding("x", "export", "Export", id="runs.export", group=_UPKEEP, tooltip="Write all records as CSV files"),
+        Binding("g", "remove_logs", "Logs", id="runs.logs", group=_UPKEEP, tooltip="Remove the logs of ended jobs"),
+        Binding("D", "delete", "Delete", id="runs.delete", group=_UPKEEP, tooltip="Delete all records"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._jobs: dict[int, JobRow] = {}
+        self._told_at = 0.0
+
+    def compose_body(self) -> ComposeResult:
+        """Give table, details and curves."""
+        yield PaneStrip(PANES)
+        yield Panes(
+            PANES,
+            "jobs",
+            Container(JobTable(), Static(EMPTY, classes="empty"), id="pane-jobs"),
+            VerticalScroll(Static(id="story"), id="pane-details"),
+            CurvesPane(NO_CURVE),
+        )
+
+    def on_mount(self) -> None:
+        """Show what is recorded, and listen for changes."""
+        self.query_one(JobTable).focus()
+        self.fext.jobs_changed.subscribe(self, self._read)
+        self.fext.job_updates.subscribe(self, self._hear)
+
+    def on_screen_resume(self) -> None:
+        """Read anew what may have changed while another screen was shown."""
+        self._read()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what can be done with the selected job."""
+        job = self._selected
+        if action == "stop":
+            return job is not None and not job.has_ended
+        if action == "attach":
+            return job is not None
+        if action == "resume":
+            return job is not None and job.run is not None and job.has_ended
+        if action in {"export", "remove_logs", "delete"}:
+            return bool(self._jobs)
+        return super().check_action(action, parameters)
+
+    @property
+    def _selected(self) -> JobRow | None:
+        return self._jobs.get(self.query_one(JobTable).selected_job or 0) if self.is_mounted else None
+
+    # --- Panes ------------------------------------------------------------------------------------------------
+
+    def action_pane(self, name: str) -> None:
+        """Go to a pane."""
+        self.query_one(Panes).show(name)
+        target = {"jobs": "#jobs", "details": "#pane-details"}.get(name)
+        self.set_focus(self.query_one(target) if target else None)
+
+    def action_leave_field(self) -> None:
+        """Go back to the table; there, clear away the news of an ended job."""
+        if self.query_one(JobTable).has_focus:
+            super().action_leave_field()
+        self.action_pane("jobs")
+
+    # --- Reading ----------------------------------------------------------------------------------------------
+
+    def _read(self, _: object = None) -> None:
+        if self.is_current:
+            self.fext.with_records(self._read_jobs, "jobs")
+
+    def _read_jobs(self, records: Records) -> None:
+        jobs = records.jobs(limit=SHOWN_JOBS)
+        self.post_message(JobsRead(jobs, {row["id"]: row for row in records.runs(limit=SHOWN_JOBS)}))
+
+    @on(JobsRead)
+    def _show_jobs(self, message: JobsRead) -> None:
+        self._jobs = {job.id: job for job in message.jobs}
+        self.query_one("#pane-jobs").set_class(not self._jobs, "-empty")
+        self.query_one(JobTable).show_jobs(message.jobs, message.runs, self.fext.clock())
+        self._read_story()
+        self.refresh_bindings()
+
+    def _hear(self, update: "Update") -> None:
+        if time.monotonic() - self._told_at > TOLD_SECONDS:
+            self._told_at = time.monotonic()
+            self.query_one(JobTable).show_progress(update.job)
+            if self._selected is not None and self._selected.id == update.job.id:
+                self._read_story()
+
+    @on(DataTable.RowHighlighted)
+    def _select(self) -> None:
+        self._read_story()
+        self.refresh_bindings()
+
+    @on(DataTable.RowSelected)
+    def _open(self) -> None:
+        self.action_pane("details")
+
+    def _read_story(self) -> None:
+        job = self._selected
+        if job is not None:
+            self.fext.with_records(lambda records: self.post_message(StoryRead(read_story(records, job.id))), "story")
+
+    @on(StoryRead)
+    def _show_story(self, message: StoryRead) -> None:
+        story = message.story
+        if self._selected is not None and self._selected.id == story.job.id:
+            log = self.fext.workspace.log_of_job(story.job.id)
+            self.query_one("#story", Static).update(story_facts(story, self.fext.clock(), log))
+            self.query_one(CurvesPane).show(story.history)
+
+    # --- Jobs -------------------------------------------------------------------------------------------------
+
+    def action_stop(self) -> None:
+        """Stop the selected job."""
+        if self._selected is not None:
+            self.fext.ask_to_stop(self._selected.id)
+
+    async def action_attach(self) -> None:
+        """Follow the selected job on the Model screen."""
+        if self._selected is not None:
+            self.fext.attach(self._selected.id)
+            await self.fext.show_curves()
+
+    def action_resume(self) -> None:
+        """Go on with the run of the selected job."""
+        job = self._selected
+        if job is not None and job.run is not None:
+            self.fext.start_job("resume", {"checkpoint": self.fext.records.run(job.run)["name"]})
+
+    # --- Upkeep -----------------------------------------------------------------------------------------------
+
+    def action_export(self) -> None:
+        """Write all records as CSV files into the workspace."""
+        folder = self.fext.workspace.metadata / time.strftime("export-%Y%m%d-%H%M%S")
+
+        def work(records: Records) -> None:
+            paths = records.export_csv(folder)
+            self.post_message(UpkeepDone(f"{len(paths)} tables are in {text.folder_name(folder)}"))
+
+        self.fext.with_records(work, "upkeep")
+
+    def action_remove_logs(self) -> None:
+        """Remove the logs of jobs that have ended, after asking."""
+
+        def work(records: Records) -> None:
+            files, count = remove_logs(self.fext.workspace, records)
+            self.post_message(UpkeepDone(f"{files:,} log files are removed, {text.size(count)}."))
+
+        self._ask("Remove the logs?", "Those of jobs that run or wait stay; so do all records.", "Remove", work)
+
+    def action_delete(self) -> None:
+        """Delete all records, after asking."""
+
+        def work(records: Records) -> None:
+            records.delete_everything()
+            self.post_message(UpkeepDone("All records are deleted."))
+
+        detail = "Jobs, curves and measurements go; images, checkpoints and embeddings stay. This cannot be undone."
+        self._ask("Delete all records?", detail, "Delete all", work)
+
+    def _ask(self, question: str, detail: str, yes: str, work: Callable[[Records], object]) -> None:
+        def answered(sure: bool | None) -> None:
+            if sure:
+                self.fext.with_records(work, "upkeep")
+
+        self.app.push_screen(Confirm(question, detail, yes, "Keep them"), answered)
+
+    @on(UpkeepDone)
+    def _tell(self, message: UpkeepDone) -> None:
+        self.notify(message.told, markup=False, timeout=8)
+        self._read()

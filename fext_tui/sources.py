@@ -1,0 +1,64 @@
+"""Where the Viewer finds pictures: the folders of the workspace, and those that a person opens."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.settings import Settings
+from engine.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Source:
+    """One folder of pictures; ``hint`` says what fills it while it is empty."""
+
+    title: str
+    folder: Path
+    hint: str
+
+
+def training_folder(workspace: Workspace, settings: Settings) -> Path:
+    """Return the folder of the training images."""
+    return workspace.actual_path(settings.data.folder) if settings.data.folder else workspace.images
+
+
+def encoding_folder(workspace: Workspace, settings: Settings) -> Path:
+    """Return the folder of the images to encode."""
+    return workspace.actual_path(settings.encoding.folder) if settings.encoding.folder else workspace.inference_images
+
+
+def workspace_sources(workspace: Workspace, settings: Settings) -> list[Source]:
+    """Return the sources of a workspace; evaluations are those that are there, newest first."""
+    return [
+        Source(
+            "Training images",
+            training_folder(workspace, settings),
+            "Press 1 for Data, then o to choose your folder or m to make sample images.",
+        ),
+        Source(
+            "Images to encode",
+            encoding_folder(workspace, settings),
+            "Put pictures into this folder, or press 2 for Model and encode another.",
+        ),
+        Source("Dataset plots", workspace.dataset_plots, "Press 1 for Data, then a to analyze the training images."),
+        *_evaluations(workspace),
+    ]
+
+
+def folder_source(folder: Path) -> Source:
+    """Return the source that stands for any folder."""
+    return Source("Folder", folder, "It holds no pictures; press o to open another.")
+
+
+def _evaluations(workspace: Workspace) -> list[Source]:
+    try:
+        folders = [
+            (path.stat().st_mtime, path)
+            for path in workspace.validation.iterdir()
+            if path.is_dir() and path != workspace.dataset_plots and not path.name.startswith(".")
+        ]
+    except OSError:
+        return []
+    return [
+        Source(f"Evaluation {path.name}", path, "Press 2 for Model and evaluate this checkpoint.")
+        for _, path in sorted(folders, reverse=True)
+    ]

@@ -1,0 +1,131 @@
+"""Curves over the steps of a run, drawn with plotext; only lines that changed are painted again."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual.color import Color
+from textual.geometry import Region
+from textual_plotext import PlotextPlot
+
+from fext_tui.following import Series
+
+_LEAST_WIDTH, _LEAST_HEIGHT = 16, 5
+
+
+@dataclass(frozen=True)
+class Line:
+    """How one metric is drawn: color (a theme variable), and whether its points are marked."""
+
+    metric: str
+    color: str
+    marked: bool = False
+
+
+class CurvePlot(PlotextPlot):
+    """A plot of some metrics of one run over its steps.
+
+    Metrics are told apart by marks as well as by color. Where there are more points than columns, a line shows the
+    mean of each column's points; a peak of the first steps that would flatten all else is cut off.
+    """
+
+    def __init__(self, *lines: Line, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._lines = lines
+        self._series: Mapping[str, Series] = {}
+        self._drawn: list[Text] = []
+
+    def show(self, series: Mapping[str, Series]) -> None:
+        """Draw these series, and repaint the lines that differ."""
+        self._series = series
+        if self.size.width < _LEAST_WIDTH or self.size.height < _LEAST_HEIGHT or not self.is_on_screen:
+            return
+        before, self._drawn = self._drawn, self._draw()
+        rows = range(max(len(before), len(self._drawn)))
+        changed = [y for y in rows if before[y : y + 1] != self._drawn[y : y + 1]]
+        if changed:
+            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
+
+    def on_resize(self) -> None:
+        """Draw for this size."""
+        self._drawn = []
+        self.show(self._series)
+
+    def on_show(self) -> None:
+        """Draw what was heard while hidden."""
+        self.show(self._series)
+
+    def render(self) -> Text:
+        """Return the plot as it was last drawn."""
+        return Text("\n").join(self._drawn)
+
+    def _draw(self) -> list[Text]:
+        present = [(line, self._series[line.metric]) for line in self._lines if line.metric in self._series]
+        if not present:
+            return []
+        width, height = self.size
+        plot = self.plt
+        plot.clear_figure()
+        plot._set_size(width, height)
+        plot.theme("clear")
+        plot.xaxes(True, False)
+        plot.yaxes(True, False)
+        self._set_axes([series for _, series in present])
+        for line, series in present:
+            self._add_line(line, *thinned(series, width))
+        return list(Text.from_ansi(plot.build().rstrip("\n")).split("\n"))
+
+    def _add_line(self, line: Line, steps: Sequence[float], values: Sequence[float]) -> None:
+        color = Color.parse(self.app.theme_variables[line.color]).rgb
+        shown = [min(max(value, self._low), self._high) for value in values]
+        if len(steps) > 1:
+            self.plt.plot(steps, shown, marker="braille", color=color)
+        if line.marked or len(steps) == 1:
+            self.plt.scatter(steps, shown, marker="◆" if line.marked else "•", color=color)
+
+    def _set_axes(self, series: Sequence[Series]) -> None:
+        width, height = self.size
+        self._low, self._high = limits([value for one in series for value in one.values])
+        first = min(one.steps[0] for one in series)
+        last = max(one.steps[-1] for one in series)
+        ticks = nice_ticks(self._low, self._high, max(height // 4, 2))
+        digits = max(0, -math.floor(math.log10(ticks[1] - ticks[0]))) if len(ticks) > 1 else 3
+        self.plt.ylim(self._low, self._high)
+        self.plt.yticks(ticks, [f"{tick:.{digits}f}" for tick in ticks])
+        steps = [tick for tick in nice_ticks(first, max(last, first + 1), max(width // 14, 2)) if tick == int(tick)]
+        self.plt.xlim(first, max(last, first + 1))
+        self.plt.xticks(steps, [f"{tick:,.0f}" for tick in steps])
+
+
+def thinned(series: Series, columns: int) -> tuple[list[float], list[float]]:
+    """Return steps and values, averaged in runs so that there are at most two points a column."""
+    run = -(-len(series.steps) // (2 * columns))
+    if run <= 1:
+        return list(map(float, series.steps)), list(series.values)
+    starts = range(0, len(series.steps), run)
+    return [_mean(series.steps[at : at + run]) for at in starts], [_mean(series.values[at : at + run]) for at in starts]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def limits(values: Sequence[float]) -> tuple[float, float]:
+    """Return the lowest and highest value to draw: the top without a few outliers, and never an empty range."""
+    ordered = sorted(value for value in values if math.isfinite(value)) or [0.0, 1.0]
+    low, high = ordered[0], ordered[-1]
+    usual = ordered[int(0.97 * (len(ordered) - 1))]
+    if len(ordered) > 30 and high - low > 2 * (usual - low):
+        high = usual
+    margin = 0.03 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - margin, high + margin
+
+
+def nice_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return at most ``most`` + 1 round numbers (1, 2 or 5 times a power of ten apart) between two values."""
+    raw = (high - low) / max(most, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= 0.75 * raw)
+    first = math.ceil(low / step - 1e-9)
+    return [round(index * step, 12) for index in range(first, math.floor(high / step + 1e-9) + 1)]

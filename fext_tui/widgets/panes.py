@@ -1,0 +1,57 @@
+"""Panes of a screen: side by side where there is room, one at a time in a narrow terminal."""
+
+from collections.abc import Mapping
+
+from textual.containers import Container
+from textual.content import Content
+from textual.style import Style
+from textual.widget import Widget
+from textual.widgets import Static
+
+Titles = Mapping[str, tuple[str, str]]
+"""Key and title of each pane, by its name."""
+
+
+class PaneStrip(Static):
+    """The titles of the panes with their keys, the shown one set off; seen in narrow terminals only."""
+
+    def __init__(self, titles: Titles) -> None:
+        super().__init__(classes="pane-strip")
+        self._titles = titles
+
+    def show(self, current: str) -> None:
+        """Set one title off."""
+        self.update(Content("  ").join(self._draw(name, here=name == current) for name in self._titles))
+
+    def _draw(self, name: str, *, here: bool) -> Content:
+        key, title = self._titles[name]
+        style = "bold underline $text-primary" if here else "$text-muted"
+        click = Style.from_meta({"@click": f"app.simulate_key('{key}')"})
+        return Content(" ") + Content(key).stylize(click) + Content.styled(f" {title}", style)
+
+
+class Panes(Container):
+    """Holds panes with the ids ``pane-NAME``; a narrow terminal shows the current one alone."""
+
+    def __init__(self, titles: Titles, current: str, *children: Widget) -> None:
+        super().__init__(*children, classes="panes")
+        self._titles = titles
+        self.current = current
+
+    def on_mount(self) -> None:
+        """Give each pane its title."""
+        for name, (key, title) in self._titles.items():
+            pane = self._pane(name)
+            pane.add_class("pane")
+            pane.border_title = Content.assemble((f"{key} ", "bold $footer-key-foreground"), title).markup
+        self.show(self.current)
+
+    def show(self, name: str) -> None:
+        """Make a pane the current one."""
+        self.current = name
+        for one in self._titles:
+            self._pane(one).set_class(one == name, "-current")
+        self.screen.query_one(PaneStrip).show(name)
+
+    def _pane(self, name: str) -> Widget:
+        return self.query_one(f"#pane-{name}")

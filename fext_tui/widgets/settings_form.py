@@ -1,0 +1,310 @@
+"""A form made from the settings' schema: groups that open, fields that are changed where they stand."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from engine.errors import UsageError
+from engine.settings import GROUPS, SettingField, Settings, fields_of, text_of
+from fext_tui.text import safe
+from fext_tui.widgets.setting_rows import GroupRow, Row, SettingRow
+
+if TYPE_CHECKING:
+    from fext_tui.app import FextApp
+
+
+_BEYOND = 6
+"""Rows by which an opened group may reach beyond the form at first."""
+
+
+class SettingList(VerticalScroll):
+    """The rows of a form, with a cursor that keys move."""
+
+    BINDING_GROUP_TITLE = "Settings"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "enter",
+            "edit",
+            "Edit",
+            key_display="enter",
+            id="form.edit",
+            tooltip="Edit the field, or next choice",
+        ),
+        Binding("left", "step(-1)", "Change", show=False, id="form.previous", tooltip="Previous choice; close a group"),
+        Binding(
+            "right,space", "step(1)", "Change", key_display="←→", id="form.next", tooltip="Next choice; open a group"
+        ),
+        Binding(
+            "backspace,delete",
+            "default",
+            "Default",
+            key_display="bksp",
+            id="form.default",
+            tooltip="Back to the default",
+        ),
+        Binding("slash", "search", "Find", key_display="/", id="form.search", tooltip="Find a setting by a word"),
+        Binding("up,k", "move(-1)", "Up", show=False, id="form.up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="form.down"),
+        Binding("pageup", "move(-10)", "Page up", show=False, id="form.page_up"),
+        Binding("pagedown", "move(10)", "Page down", show=False, id="form.page_down"),
+        Binding("home", "move(-1000)", "First", show=False, id="form.first"),
+        Binding("end", "move(1000)", "Last", show=False, id="form.last"),
+    ]
+
+    class Moved(Message):
+        """The cursor stands on another row."""
+
+        def __init__(self, row: Row) -> None:
+            super().__init__()
+            self.row = row
+
+    class SearchAsked(Message):
+        """The person wants to find a setting."""
+
+    def __init__(self, groups: Sequence[str], opened: Sequence[str]) -> None:
+        super().__init__(id="setting-list", can_focus=True)
+        self._groups = groups
+        self._opened = set(opened)
+        self._words = ""
+        self._fitted = False
+        self._row: Row | None = None
+
+    @property
+    def _settings(self) -> Settings:
+        return cast("FextApp", self.app).settings
+
+    def compose(self) -> ComposeResult:
+        """Give a heading for each group, and its fields."""
+        for group in self._groups:
+            yield GroupRow(group, self._settings)
+            for field in fields_of(group):
+                yield SettingRow(field, self._settings)
+
+    def on_mount(self) -> None:
+        """Show the opened groups, put the cursor on the first field, and listen for other values."""
+        self._arrange()
+        self._stand_on(self._visible()[1 if self._opened else 0])
+        self.watch(self.app, "settings", self._show, init=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """At first, open the groups that have room, one after the other; the last may reach a little beyond."""
+        if self._fitted or not event.size.height:
+            return
+        self._fitted = True
+        room = event.size.height - len(self._visible())
+        for group in self._groups:
+            rows = 0 if group in self._opened else len(list(fields_of(group)))
+            if rows > room + _BEYOND:
+                break
+            self._opened.add(group)
+            room -= rows
+        self._arrange()
+
+    def _show(self, settings: Settings) -> None:
+        for row in self.query(Row):
+            row.show(settings)
+
+    def _visible(self) -> list[Row]:
+        return [row for row in self.query(Row) if row.display]
+
+    def _arrange(self) -> None:
+        """Show the rows of opened groups, or those that hold the words that are looked for."""
+        with self.app.batch_update():
+            for row in self.query(Row):
+                if isinstance(row, GroupRow):
+                    row.opened = row.group in self._opened
+                    row.display = not self._words
+                elif isinstance(row, SettingRow):
+                    row.display = row.matches(self._words) if self._words else row.group in self._opened
+        visible = self._visible()
+        if self._row not in visible and visible:
+            self._stand_on(visible[0])
+
+    def _stand_on(self, row: Row) -> None:
+        if self._row is not None:
+            self._row.remove_class("-cursor")
+        self._row = row
+        row.add_class("-cursor")
+        self.scroll_to_widget(row, animate=False)
+        self.post_message(self.Moved(row))
+
+    def find(self, words: str) -> None:
+        """Show only the settings that hold these words; all groups again for none."""
+        self._words = words.strip()
+        self._arrange()
+
+    def reveal(self, key: str) -> None:
+        """Open the group of a setting, and put the cursor on it."""
+        row = next(row for row in self.query(SettingRow) if row.field.key == key)
+        self._opened.add(row.group)
+        self._arrange()
+        self._stand_on(row)
+
+    def action_search(self) -> None:
+        """Ask for words."""
+        self.post_message(self.SearchAsked())
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor up or down."""
+        visible = self._visible()
+        if visible:
+            here = visible.index(self._row) if self._row in visible else 0
+            self._stand_on(visible[max(0, min(here + rows, len(visible) - 1))])
+
+    def action_edit(self) -> None:
+        """Open what the cursor stands on."""
+        row = self._row
+        if isinstance(row, GroupRow):
+            self._toggle(row)
+        elif isinstance(row, SettingRow):
+            if row.options:
+                self._set(row, row.neighbor(1))
+            else:
+                row.edit()
+
+    def action_step(self, way: int) -> None:
+        """Take the next or previous choice; open or close a group."""
+        row = self._row
+        if isinstance(row, GroupRow):
+            if row.opened != (way > 0):
+                self._toggle(row)
+        elif isinstance(row, SettingRow):
+            if row.options:
+                self._set(row, row.neighbor(way))
+            elif way > 0:
+                row.edit()
+
+    def _toggle(self, row: GroupRow) -> None:
+        self._opened ^= {row.group}
+        self._arrange()
+        self._stand_on(row)
+
+    def action_default(self) -> None:
+        """Put the setting back to its default."""
+        if isinstance(self._row, SettingRow):
+            self._set(self._row, self._row.field.default)
+
+    def _set(self, row: SettingRow, value: Any) -> None:
+        try:
+            self._take(row.field.key, value)
+            row.complain("")
+        except UsageError as error:
+            row.complain(f"{error.cause} {error.remedy}")
+
+    def _take(self, key: str, value: Any) -> None:
+        app = cast("FextApp", self.app)
+        app.settings = app.settings.with_values({key: value})
+
+    @on(Row.Clicked)
+    def _click(self, event: Row.Clicked) -> None:
+        """Put the cursor where the mouse is; on the cursor, act as enter does."""
+        event.stop()
+        self.focus()
+        if event.row is self._row:
+            self.action_edit()
+        else:
+            self._stand_on(event.row)
+
+    @on(SettingRow.Finished)
+    def _finished(self, event: SettingRow.Finished) -> None:
+        """Take what was typed; where it is not allowed, say so and stay."""
+        event.stop()
+        row = event.row
+        try:
+            if event.text is not None:
+                self._take(row.field.key, event.text)
+        except UsageError as error:
+            row.complain(f"{error.cause} {error.remedy}")
+            return
+        row.finish()
+        if event.back:
+            self.focus()
+        if event.move:
+            self.action_move(event.move)
+
+
+class SettingsForm(Vertical):
+    """Settings by group, with the help of the one where the cursor stands.
+
+    Values go to ``app.settings`` as they are accepted, and come from there when anything else changes them.
+    """
+
+    def __init__(self, groups: Sequence[str] = tuple(GROUPS), opened: Sequence[str] = ()) -> None:
+        super().__init__()
+        self._groups = groups
+        self._opened = opened
+
+    def compose(self) -> ComposeResult:
+        """Give search, rows and help."""
+        yield Input(placeholder="word of a setting", compact=True, id="setting-search")
+        yield SettingList(self._groups, self._opened)
+        yield Static(id="setting-help")
+
+    def focus_list(self) -> None:
+        """Give the keys to the rows."""
+        self.query_one(SettingList).focus()
+
+    def reveal(self, key: str) -> None:
+        """Open the group of a setting, and put the cursor on it."""
+        self.query_one(SettingList).reveal(key)
+
+    @on(SettingList.Moved)
+    def _tell_help(self, event: SettingList.Moved) -> None:
+        event.stop()
+        self.query_one("#setting-help", Static).update(help_of(event.row), layout=False)
+
+    @on(SettingList.SearchAsked)
+    def _search(self, event: SettingList.SearchAsked) -> None:
+        event.stop()
+        self.add_class("-searching")
+        self.query_one("#setting-search").focus()
+
+    @on(Input.Changed, "#setting-search")
+    def _find(self, event: Input.Changed) -> None:
+        event.stop()
+        self.query_one(SettingList).find(event.value)
+
+    @on(Input.Submitted, "#setting-search")
+    def _found(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.focus_list()
+
+    def on_key(self, event: events.Key) -> None:
+        """Leave the search: down to what was found, escape to everything."""
+        search = self.query_one("#setting-search", Input)
+        if self.has_class("-searching") and event.key == "escape":
+            event.stop()
+            event.prevent_default()
+            search.value = ""
+            self.remove_class("-searching")
+            self.focus_list()
+        elif search.has_focus and event.key == "down":
+            event.stop()
+            self.focus_list()
+
+
+def help_of(row: Row) -> Content:
+    """Return the help of a row: title and key, what it is, what is allowed, what it is by default."""
+    if not isinstance(row, SettingRow):
+        return Content.styled("enter opens and closes this group", "$text-muted")
+    return describe_field(row.field)
+
+
+def describe_field(field: SettingField) -> Content:
+    """Return what a person needs to know to choose a value."""
+    default = safe(text_of(field.default)) or "empty"
+    allowed = field.allowed or "any text"
+    unit = f" {field.unit}" if field.unit and default != "empty" else ""
+    return Content.assemble(
+        (field.title, "bold"),
+        (f"  {field.key}\n", "$text-muted"),
+        f"{field.help}\n",
+        (f"{allowed[0].upper()}{allowed[1:]}. Default: {default}{unit}.", "$text-muted"),
+    )

@@ -1,0 +1,19 @@
+"""What a terminal waits for: the app's and the runner's side load no heavy library."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "torchvision", "textual", "matplotlib", "cv2", "PIL", "numpy", "rich"}
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["engine", "engine.records", "engine.configurations", "engine.checkpoints", "engine.jobs.submit",
+     "engine.jobs.stop", "engine.jobs.follow", "engine.jobs.care", "engine.jobs.runner", "engine.jobs.worker"],
+)  # fmt: skip
+def test_no_heavy_library_is_loaded(module: str) -> None:
+    code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())

@@ -1,0 +1,173 @@
+"""Figures: what they show, that names are data, and that nothing but matplotlib's drawing is needed."""
+
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from engine.errors import FextError
+from engine.plots import comparison_figure, curves_figure, distribution_figure, overview_figure, reconstruction_figure
+
+BLUE, ORANGE = (0, 114, 178), (213, 94, 0)
+NAMES = ["$x^2$ \\frac{", "line\nbreak\x1b[31m", "\udcff.png", "$", "a" * 300, "日本.png", ""]
+
+
+@pytest.fixture(autouse=True)
+def _no_warnings() -> None:
+    warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+
+
+def pixels(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB"))
+
+
+def rows_with(picture: NDArray[np.uint8], color: tuple[int, int, int], tolerance: int = 2) -> NDArray[np.int64]:
+    """Return the row of every pixel of a color."""
+    near = np.abs(picture.astype(int) - color).max(axis=2) <= tolerance
+    return np.nonzero(near)[0]
+
+
+def plain(color: tuple[int, ...], height: int = 128, width: int = 128) -> NDArray[np.uint8]:
+    return np.broadcast_to(np.array(color, np.uint8), (height, width, len(color))).copy()
+
+
+def test_distribution_shows_where_the_pixels_are(tmp_path: Path) -> None:
+    counts = np.zeros(256, np.int64)
+    counts[128:] = 1000
+    path = tmp_path / "new" / "plot.png"
+    distribution_figure(counts, path, "Title", "Subtitle")
+    picture = pixels(path)
+    assert picture.shape == (700, 1200, 3)
+    near = np.abs(picture.astype(int) - BLUE).max(axis=2) <= 2
+    assert near[:, 680:].sum() > 500
+    line_below = near[:, 120:600].any(axis=1)
+    assert line_below.sum() <= 4
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [np.bincount([255], minlength=256), np.ones(256), np.zeros(256), np.bincount([0] * 999 + [*range(256)])],
+    ids=["one level", "even", "nothing", "one peak"],
+)
+def test_distributions_at_the_limits(counts: NDArray[np.int64], tmp_path: Path) -> None:
+    distribution_figure(counts, tmp_path / "plot.png", "Title")
+    assert pixels(tmp_path / "plot.png").std() > 1
+
+
+def test_comparison_shows_both(tmp_path: Path) -> None:
+    dark, bright = np.zeros(256), np.zeros(256)
+    dark[:100], bright[150:] = 1, 1
+    comparison_figure({"train": dark, "validation": bright}, tmp_path / "plot.png", "Title", "Distances")
+    picture = pixels(tmp_path / "plot.png").astype(int)[110:580]
+    blue, orange = (np.nonzero(np.abs(picture - color).max(axis=2) <= 2)[1] for color in (BLUE, ORANGE))
+    assert np.median(blue) < np.median(orange)
+
+
+@pytest.mark.parametrize("count", [1, 7, 28])
+def test_overview_has_a_panel_for_every_metric(count: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    overview_figure({f"m{n}": random.normal(n, 1, 500) for n in range(count)}, tmp_path / "plot.png", "T", "S")
+    picture = pixels(tmp_path / "plot.png")
+    orange = np.abs(picture.astype(int) - ORANGE).max(axis=2) <= 40
+    rows = -(-count // 7)
+    height = (picture.shape[0] - 110) / rows
+    lines = sum(_runs(orange[int(90 + row * height) + 60]) for row in range(rows))
+    assert lines == count
+
+
+def _runs(line: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(np.diff(line.astype(int)) == 1))
+
+
+def test_overview_of_equal_values_and_of_one_image(tmp_path: Path) -> None:
+    overview_figure({"flat": np.full(9, 3.0), "zero": np.zeros(9)}, tmp_path / "a.png", "T")
+    overview_figure({"one": [7.5]}, tmp_path / "b.png", "T")
+    assert pixels(tmp_path / "b.png").std() > 1
+
+
+def test_originals_stand_over_their_reconstructions(tmp_path: Path) -> None:
+    red, green = (250, 5, 5), (5, 250, 5)
+    reconstruction_figure([(plain(red), plain(green), f"{name}\n31.2 dB") for name in NAMES], tmp_path / "p.png", "T")
+    picture = pixels(tmp_path / "p.png")
+    above, below = rows_with(picture, red), rows_with(picture, green)
+    assert len(above) == pytest.approx(len(below), rel=0.02)
+    assert len(above) == pytest.approx(len(NAMES) * 176 * 176, rel=0.05)
+    assert above.max() < below.min()
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, (128, 128)), (9, (64, 200)), (64, (300, 40)), (0, (16, 16))])
+def test_any_number_of_pairs_of_any_shape(count: int, size: tuple[int, int], tmp_path: Path) -> None:
+    gray = np.linspace(0, 255, size[0] * size[1]).astype(np.uint8).reshape(*size, 1)
+    reconstruction_figure([(gray, gray, "name")] * count, tmp_path / "plot.png", "Title")
+    height, width, _ = pixels(tmp_path / "plot.png").shape
+    assert 100 < height < 9000
+    assert 500 < width < 1700
+
+
+def test_gray_pictures_keep_their_levels(tmp_path: Path) -> None:
+    reconstruction_figure([(plain((90,)), plain((200,)), "name")], tmp_path / "plot.png", "Title")
+    picture = pixels(tmp_path / "plot.png")
+    assert min(len(rows_with(picture, (level,) * 3)) for level in (90, 200)) > 170 * 170
+
+
+def test_curves_of_both_losses_and_psnr(tmp_path: Path) -> None:
+    x = np.arange(1, 60)
+    curves_figure({"train": (x, 1 / x), "validation": (x, 2 / x)}, (x, 10 + x / 4), tmp_path / "plot.png", "$run_1$")
+    picture = pixels(tmp_path / "plot.png").astype(int)
+    left, right = picture[:, :700], picture[:, 700:]
+    assert (np.abs(left - BLUE).max(axis=2) <= 2).any()
+    assert (np.abs(left - ORANGE).max(axis=2) <= 2).any()
+    assert (np.abs(right - ORANGE).max(axis=2) <= 2).any()
+
+
+def test_curves_without_validation_or_with_odd_values(tmp_path: Path) -> None:
+    path = tmp_path / "plot.png"
+    curves_figure({"train": ([1], [0.5])}, ([], []), path, "Title")
+    curves_figure({"train": ([1, 2, 3], [0.5, float("nan"), float("inf")])}, ([1], [20]), path, "Title")
+    curves_figure({"train": ([1, 2], [0.0, -1.0]), "validation": ([], [])}, ([1], [20]), path, "Title")
+    curves_figure({}, ([], []), path, "Title")
+    assert pixels(path).std() > 1
+
+
+def test_titles_are_shown_as_they_are(tmp_path: Path) -> None:
+    for number, name in enumerate(NAMES):
+        distribution_figure(np.ones(256), tmp_path / f"{number}.png", name, name)
+        overview_figure({name: np.ones(9)}, tmp_path / f"{number}.png", name)
+
+
+def test_threads_may_draw_at_once(tmp_path: Path) -> None:
+    counts = np.random.default_rng(2).integers(0, 99, 256)
+
+    def draw(number: int) -> bytes:
+        path = tmp_path / f"{number}.png"
+        distribution_figure(counts, path, "Title")
+        return path.read_bytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(draw, range(8)))) == 1
+
+
+def test_a_figure_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FextError, match="cannot be written"):
+        distribution_figure(np.ones(256), tmp_path / "file" / "plot.png", "Title")
+
+
+def test_neither_pyplot_nor_torch_nor_a_screen_is_needed(tmp_path: Path) -> None:
+    code = (
+        "import sys, numpy as np; from pathlib import Path; from engine.plots import distribution_figure\n"
+        "distribution_figure(np.ones(256), Path(sys.argv[1]), 'Title')\n"
+        "assert not {'torch', 'matplotlib.pyplot', 'tkinter'} & set(sys.modules)"
+    )
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "MPLBACKEND": "TkAgg"}
+    subprocess.run([sys.executable, "-c", code, tmp_path / "plot.png"], env=environment, check=True, timeout=120)
+    assert pixels(tmp_path / "plot.png").shape == (700, 1200, 3)

@@ -1,0 +1,98 @@
+"""What comes before any work: help, versions, wrong usage, and what is not loaded."""
+
+import subprocess
+import sys
+
+import pytest
+
+from fext_tui.cli.entry import run
+from fext_tui.cli.verbs import VERBS
+
+HEAVY = ("torch", "textual", "matplotlib", "cv2", "numpy", "pydantic", "peewee", "rich.progress", "plotext")
+
+PROBE = """
+import sys
+from fext_tui.cli.entry import run
+code = run(sys.argv[1:])
+loaded = [name for name in {heavy!r} if name in sys.modules]
+sys.exit(f"code {{code}}" if code else ", ".join(loaded) if loaded else 0)
+"""
+
+
+def modules_loaded_by(*arguments: str, heavy: tuple[str, ...]) -> str:
+    command = [sys.executable, "-c", PROBE.format(heavy=heavy), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
+    assert modules_loaded_by(*arguments, heavy=HEAVY) == ""
+
+
+@pytest.mark.parametrize("verb", ["jobs", "checkpoints", "settings", "train --help"])
+def test_verbs_load_neither_torch_nor_the_app(verb: str, tmp_path: object) -> None:
+    heavy = ("torch", "textual", "matplotlib", "cv2")
+    assert modules_loaded_by("--resources", str(tmp_path), *verb.split(), heavy=heavy) == ""
+
+
+def test_help_shows_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for name, verb in VERBS.items():
+        assert name in shown
+        assert verb.help.split()[0] in shown
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_of_its_own(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([verb, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: fext {verb} ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause", "remedy"),
+    [
+        (["trian"], "There is no verb 'trian'. Did you mean 'train'?", "`fext --help`"),
+        (["train", "--epoch", "3", "--nonsense"], "No such option", "`fext train --help`"),
+        (["evaluate"], "Missing argument 'CHECKPOINT'", "`fext evaluate --help`"),
+        (["stop", "one"], "'one' is not a valid integer", "`fext stop --help`"),
+        (["settings", "--set", "training.epochs"], "is not group.field=value", "`fext settings --help`"),
+        (
+            ["settings", "--set", "training.epoch=3"],
+            "Unknown setting 'training.epoch'",
+            "Did you mean 'training.epochs'?",
+        ),
+        (["settings", "--set", "training.epochs=0"], "training.epochs = '0' is not valid", "at least 1"),
+        (["settings", "--preset", "quik"], "Unknown preset 'quik'", "quick"),
+        (["settings", "--config", "mine"], "There is no configuration 'mine'", "none yet"),
+        ([], "The app needs a terminal", "`fext --help`"),
+    ],
+)
+def test_wrong_usage_tells_cause_and_remedy(
+    arguments: list[str], cause: str, remedy: str, capsys: pytest.CaptureFixture[str], tmp_path: object
+) -> None:
+    assert run(["--resources", str(tmp_path), *arguments]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("Error: ")
+    assert cause in shown.err
+    assert remedy in shown.err
+
+
+def test_errors_are_json_where_json_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    import json
+
+    assert run(["trian", "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error == {
+        "cause": "There is no verb 'trian'. Did you mean 'train'?",
+        "remedy": "`fext --help` tells what is possible.",
+    }
+
+
+def test_an_unknown_variable_of_the_product_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FEXT_TRAINING_EPOCH", "3")
+    assert run(["settings"]) == 2
+    assert "Did you mean FEXT_TRAINING_EPOCHS?" in capsys.readouterr().err

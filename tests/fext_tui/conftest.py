@@ -1,0 +1,212 @@
+"""The app in a terminal of the tests' own, on workspaces whose contents and times are fixed."""
+
+import asyncio
+import json
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from engine.checkpoints import mark_complete
+from engine.jobs.lock import RunnerLock
+from engine.jobs.process import boot_id, host_name, start_time
+from engine.records import Records
+from engine.settings import Settings
+from engine.workspace import Workspace
+from fext_tui.app import FextApp
+
+NOW = 1_760_000_000.0
+HOUR = 3600.0
+HOSTILE = "[bold red]x[/] \x1b[31m\u202egpj.\n\udcff"
+"""A name with markup, an escape code, a bidirectional override, a newline and a byte that is no UTF-8."""
+
+Opener = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
+
+
+class Furniture:
+    """Writes runs, jobs and checkpoints into a workspace."""
+
+    def __init__(self, workspace: Workspace, records: Records) -> None:
+        self.workspace = workspace
+        self.records = records
+
+    def training(self, name: str, at: float, state: str, *, steps: int = 600, best: float = 25.4) -> int:
+        """Write a run with its curve, and return its job; a running one seems to run in this process."""
+        variant = name.partition("-")[0]
+        run = self.records.add_run(name, variant)
+        settings = Settings().with_values({"model.variant": variant, "training.epochs": 40})
+        job = self.records.add_job("train", "cpu", settings.model_dump(mode="json"), {"name": name}, run)
+        self.records.add_metrics(run, (curve_row(step, at, best) for step in range(5, steps + 1, 5)))
+        self.lines(job, at, "1,204 images, 963 for training, 241 for validation.")
+        if state == "running":
+            self.run_here(job, at, done=steps)
+        else:
+            result = {"run": name, "state": state, "checkpoint": name, "epochs": 40, "steps": steps, "img_s": 61.3,
+                      "val_psnr": best}  # fmt: skip
+            self.records.change_job(job, state=state, created=at, started=at, ended=at + steps / 2, result=result)
+        return job
+
+    def run_here(self, job: int, at: float, *, done: float, total: float = 1000.0) -> None:
+        """Make a job one that runs in this process, so that it counts as alive."""
+        self.records.change_job(
+            job, state="running", created=at, started=at, host=host_name(), boot=boot_id(), pid=os.getpid(),
+            pid_started=start_time(os.getpid()), phase="training", phase_started=at + 2, done=done, total=total,
+            unit="steps", heartbeat=time.time(),
+        )  # fmt: skip
+
+    def job(self, kind: str, at: float, state: str, arguments: Mapping[str, Any], **columns: Any) -> int:
+        """Write a job that has ended, and return its number."""
+        job = self.records.add_job(kind, "cpu", Settings().model_dump(mode="json"), arguments)
+        self.records.change_job(job, state=state, created=at, started=at + 1, ended=at + 42, **columns)
+        return job
+
+    def lines(self, job: int, at: float, *texts: str, level: str = "info") -> None:
+        """Write log lines."""
+        self.records.add_log_lines(job, [(at + index, level, text) for index, text in enumerate(texts)])
+
+    def checkpoint(self, name: str, at: float, *, step: int = 600, psnr: float = 25.4) -> Path:
+        """Write a checkpoint that lists like a real one; its weights are empty."""
+        state = self.workspace.checkpoints / name / f"step-{step:08d}"
+        state.mkdir(parents=True)
+        settings = Settings().with_values({"model.variant": name.partition("-")[0]})
+        document = {"name": name, "settings": settings.model_dump(mode="json"), "image_channels": 3,
+                    "latent": [64, 8, 8], "parameters": 3_100_000, "step": step, "epoch": step / 15,
+                    "val_psnr": psnr, "created": at}  # fmt: skip
+        (state / "config.json").write_text(json.dumps(document), encoding="utf-8")
+        (state / "model.safetensors").write_bytes(bytes(12_400))
+        mark_complete(state)
+        for tag in ("best", "last"):
+            (state.parent / tag).symlink_to(state.name)
+        return state.parent
+
+
+def curve_row(step: int, at: float, best: float) -> tuple[int, float, float, Mapping[str, float]]:
+    """Return the metrics of one step of a run that learns as runs do."""
+    ripple = 0.004 * math.sin(step * 1.7) + 0.002 * math.sin(step * 0.31)
+    values = {
+        "train/loss": 0.035 + 0.2 * math.exp(-step / 60) + ripple,
+        "learning_rate": 0.002 * (1 - step / 700),
+        "img_s": 61.3 + math.sin(step),
+    }
+    if step % 15 == 0:
+        values["validation/loss"] = 0.039 + 0.2 * math.exp(-step / 62)
+        values["validation/psnr"] = best - 14 * math.exp(-step / 90)
+    return step, step / 15, at + step * 0.5, values
+
+
+@pytest.fixture
+def furniture(workspace: Workspace, records: Records) -> Furniture:
+    """Return what writes into `workspace`."""
+    return Furniture(workspace, records)
+
+
+@pytest.fixture
+def furnished(furniture: Furniture) -> Workspace:
+    """Return a workspace with two runs and their checkpoints, an evaluation, an analysis and a failure."""
+    furniture.training("redux-photos", NOW - 5 * HOUR, "done")
+    furniture.checkpoint("redux-photos", NOW - 4.8 * HOUR)
+    furniture.job("evaluate", NOW - 4 * HOUR, "done", {"checkpoint": "redux-photos"}, result={
+        "images": 128, "mae": 0.0312, "mse": 0.0021, "psnr": 25.31, "ssim": 0.8123, "cosine": 0.9871, "skipped": 1,
+        "figure": "database/validation/redux-photos/reconstructions.png"})  # fmt: skip
+    furniture.job("analyze", NOW - 3 * HOUR, "done", {"folder": "/photos/holiday"}, result={
+        "images": 1204, "skipped": 3, "seconds": 8.4, "folder": "/photos/holiday", "plots": [], "csv": ""})  # fmt: skip
+    failed = furniture.job("train", NOW - 2 * HOUR, "failed", {"name": "large-first"}, error={
+        "cause": "There is no image in /photos/[bold]empty[/bold].", "exit_code": 1, "traceback": "Traceback: line 1",
+        "remedy": "Choose a folder with jpg, jpeg, png, webp, bmp, tif or tiff files."})  # fmt: skip
+    furniture.lines(failed, NOW - 2 * HOUR, "Scanning /photos/[bold]empty[/bold]")
+    furniture.lines(failed, NOW - 2 * HOUR, "No image was found.", level="error")
+    furniture.training("medium-wide", NOW - HOUR, "stopped", steps=260, best=27.9)
+    furniture.checkpoint("medium-wide", NOW - 0.5 * HOUR, step=260, psnr=27.9)
+    return furniture.workspace
+
+
+@pytest.fixture
+def no_runner(workspace: Workspace) -> Iterator[None]:
+    """Hold the runner's lock, so that submitted jobs wait and nothing is started."""
+    with RunnerLock(workspace) as lock:
+        assert lock.take()
+        yield
+
+
+@pytest.fixture
+def make_app(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FextApp]:
+    """Return what makes the app on `workspace`, its clock standing at `NOW`, its path shown as ``~/workspace``."""
+    monkeypatch.setenv("HOME", str(workspace.root.parent))
+
+    def make(values: Mapping[str, Any] | None = None) -> FextApp:
+        app = FextApp(workspace, Settings().with_values(values or {}))
+        app.clock = lambda: NOW
+        return app
+
+    return make
+
+
+@pytest.fixture
+def opened(make_app: Callable[..., FextApp]) -> Opener:
+    """Return what opens the app: ``async with opened(size=(80, 24), keys="2") as pilot``."""
+
+    @asynccontextmanager
+    async def run(
+        *, size: tuple[int, int] = (80, 24), keys: str = "", values: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Pilot[None]]:
+        async with make_app(values).run_test(size=size, notifications=True) as pilot:
+            await until(pilot, lambda: pilot.app.current_mode == "data" or len(pilot.app.screen_stack) > 1)
+            await pilot.press(*keys.split())
+            await settle(pilot)
+            yield pilot
+
+    return run
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until something is true; fail after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{condition} did not come true in {seconds:g} s:\n{shown(pilot)}"
+        await pilot.pause(0.02)
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Wait until the threads that read have ended, what they told was shown, and nothing is to be painted."""
+    for _ in range(3):
+        await asyncio.gather(
+            *(
+                worker.wait()
+                for worker in list(pilot.app.workers)
+                if worker.group != "follow" and not worker.is_finished
+            )
+        )
+        await pilot.pause()
+
+
+def shown(pilot: Pilot[None]) -> str:
+    """Return what stands on the screen, as text."""
+    lines = pilot.app.screen._compositor.render_strips()
+    return "\n".join("".join(strip.text for strip in line) for line in lines)
+
+
+@pytest.fixture(name="until")
+def _until() -> Callable[..., Any]:
+    return until
+
+
+@pytest.fixture(name="settle")
+def _settle() -> Callable[..., Any]:
+    return settle
+
+
+@pytest.fixture(name="shown")
+def _shown() -> Callable[[Pilot[None]], str]:
+    return shown
+
+
+@pytest.fixture
+def hostile() -> str:
+    """Return a name that tries everything."""
+    return HOSTILE

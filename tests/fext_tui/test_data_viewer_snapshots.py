@@ -1,0 +1,155 @@
+"""Data and Viewer as they look, at three sizes, dark and light."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from textual.pilot import Pilot
+
+from engine.records import Records
+from engine.settings import Settings
+from engine.workspace import Workspace
+from fext_tui.app import FextApp
+from fext_tui.theme import LIGHT
+
+SIZES = [(80, 24), (120, 36), (200, 60)]
+NOW = 1_760_000_000.0
+SUMMARY = (
+    "Validation images differ somewhat from training images: darker on the whole (Jensen-Shannon 0.103, "
+    "Kolmogorov-Smirnov 0.074, Wasserstein 8.51 gray levels)."
+)
+COLORS = (((52, 110, 180), (236, 190, 90)), ((70, 140, 80), (150, 70, 60)))
+
+MakeApp = Callable[..., FextApp]
+Run = Callable[[Pilot[None]], Awaitable[None]]
+
+
+@pytest.fixture
+def analyzed(workspace: Workspace, records: Records) -> Workspace:
+    """Return a workspace with pictures of four plain quarters, and an analysis of them."""
+    folder = workspace.images
+    dataset = records.dataset(folder)
+    names = [f"{place}/{number:03}.png" for place in ("harbor", "meadow") for number in range(70)]
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        quarters = np.array(COLORS, np.uint8)[:, :: 1 if number % 2 else -1]
+        PIL.Image.fromarray(quarters.repeat(48, axis=0).repeat(64, axis=1)).save(path)
+    numbers = records.put_images(dataset, [
+        {"path": name, "bytes": 41_000 + 997 * number, "modified_ns": 1, "format": "PNG", "width": 128, "height": 96,
+         "subset": "validation" if number % 5 == 0 else "train"}
+        for number, name in enumerate(names)
+    ])  # fmt: skip
+    records.put_image_metrics("statistics", [
+        {"image": image, "height": 96, "width": 128, "mean": 90 + order * 0.37, "median": 88 + order % 9,
+         "std": 31.25 + order % 7, "min": order % 5, "max": 240 + order % 16, "pixel_range": 230, "noise_std": 2.125,
+         "noise_ratio": 0.0625}
+        for order, image in enumerate(numbers.values())
+    ])  # fmt: skip
+    levels = np.arange(256)
+    for subset, images, middle in (("all", 140, 118), ("train", 112, 120), ("validation", 28, 108)):
+        counts = (1e6 * np.exp(-(((levels - middle) / 40) ** 2)) + 2e5 * (np.abs(levels - 220) < 6)).astype(int)
+        records.put_histogram(dataset, subset, "gray", images, counts.tolist())
+    records.put_findings(
+        dataset, [("harbor/[b]old[/b].jpg", "unreadable", "truncated"), ("x.png", "unreadable", "empty")]
+    )
+    job = records.add_job("analyze", "cpu", Settings().model_dump(mode="json"), {})
+    result = {"images": 140, "skipped": 2, "seconds": 1.4, "folder": str(folder), "plots": [], "csv": "",
+              "summary": SUMMARY}  # fmt: skip
+    records.change_job(job, state="done", created=NOW - 7210, started=NOW - 7202, ended=NOW - 7200, result=result)
+    return workspace
+
+
+@pytest.fixture
+def looking(settle: Any, until: Any) -> Callable[..., Run]:
+    """Return what presses keys and waits for everything to stand."""
+
+    def prepare(keys: str, *, light: bool = False) -> Run:
+        async def run(pilot: Pilot[None]) -> None:
+            await until(pilot, lambda: pilot.app.current_mode == "data")
+            if light:
+                pilot.app.theme = LIGHT.name
+            await settle(pilot)
+            for key in keys.split():
+                await pilot.press(key)
+                await settle(pilot)
+
+        return run
+
+    return prepare
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_data(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace, size: Any
+) -> None:
+    assert snap_compare(make_app(), terminal_size=size, run_before=looking("i"))
+
+
+@pytest.mark.parametrize("pane", ["d", "f", "v", "x"])
+def test_data_panes(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace, pane: str
+) -> None:
+    assert snap_compare(make_app(), terminal_size=(80, 24), run_before=looking(pane))
+
+
+def test_data_in_a_wide_but_low_terminal(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace
+) -> None:
+    assert snap_compare(make_app(), terminal_size=(120, 24), run_before=looking("v"))
+
+
+def test_data_light(snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace) -> None:
+    assert snap_compare(make_app(), terminal_size=(120, 36), run_before=looking("i", light=True))
+
+
+def test_data_sorting(snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace) -> None:
+    assert snap_compare(make_app(), terminal_size=(80, 24), run_before=looking("i r down down"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_data_of_an_empty_workspace(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], size: Any
+) -> None:
+    assert snap_compare(make_app(), terminal_size=size, run_before=looking(""))
+
+
+def test_choosing_a_folder(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace
+) -> None:
+    assert snap_compare(make_app(), terminal_size=(80, 24), run_before=looking("o down down"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_viewer(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace, size: Any
+) -> None:
+    assert snap_compare(make_app(), terminal_size=size, run_before=looking("3 j j j"))
+
+
+def test_viewer_light(snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace) -> None:
+    assert snap_compare(make_app(), terminal_size=(120, 36), run_before=looking("3 j", light=True))
+
+
+def test_viewer_large(snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace) -> None:
+    assert snap_compare(make_app(), terminal_size=(80, 24), run_before=looking("3 f"))
+
+
+def test_viewer_filtered(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace
+) -> None:
+    assert snap_compare(make_app(), terminal_size=(80, 24), run_before=looking("3 slash m e a"))
+
+
+def test_viewer_of_an_empty_source(snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run]) -> None:
+    assert snap_compare(make_app(), terminal_size=(80, 24), run_before=looking("3"))
+
+
+def test_viewer_of_an_unreadable_picture(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], workspace: Workspace
+) -> None:
+    Path(workspace.images / "half.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert snap_compare(make_app(), terminal_size=(80, 24), run_before=looking("3"))

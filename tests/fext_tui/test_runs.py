@@ -1,0 +1,155 @@
+"""The Runs screen, by keys: jobs, details, curves, upkeep."""
+
+import csv
+from collections.abc import Callable
+from typing import Any
+
+from textual.pilot import Pilot
+
+from engine.records import Records
+from engine.workspace import Workspace
+from fext_tui.widgets.job_table import JobTable
+
+Shown = Callable[[Pilot[None]], str]
+
+
+async def test_jobs_are_listed_newest_first(furnished: Workspace, opened: Any, shown: Shown) -> None:
+    async with opened(size=(160, 48), keys="4") as pilot:
+        lines = shown(pilot).splitlines()
+        newest = next(index for index, line in enumerate(lines) if "5  train     stopped  medium-wide" in line)
+        assert "2:10" in lines[newest]
+        assert "27.90 dB" in lines[newest]
+        assert "4  train     failed   large-first" in lines[newest + 1]
+        assert "25.31 dB" in lines[newest + 3]
+
+
+async def test_details_show_what_differs_and_what_went_wrong(furnished: Workspace, opened: Any, shown: Shown) -> None:
+    async with opened(size=(160, 48), keys="4") as pilot:
+        text = shown(pilot)
+        assert "model.variant" in text
+        assert "default redux" in text
+        await pilot.press("down")
+        await pilot.pause(0.2)
+        text = shown(pilot)
+        assert "There is no image in /photos/[bold]empty[/bold]." in text
+        assert "Choose a folder with jpg" in text
+        assert "error: No image was found." in text
+        assert "This job has no curve." in text
+
+
+async def test_details_open_and_close_in_a_narrow_terminal(furnished: Workspace, opened: Any, shown: Shown) -> None:
+    async with opened(keys="4 enter") as pilot:
+        assert "Settings that differ from the defaults" in shown(pilot)
+        await pilot.press("v")
+        await pilot.pause()
+        assert "loss ─ train" in shown(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert pilot.app.screen.query_one(JobTable).has_focus
+
+
+async def test_an_empty_workspace_says_what_fills_it(opened: Any, shown: Shown) -> None:
+    async with opened(keys="4") as pilot:
+        assert "No job yet." in shown(pilot)
+        assert "Export" not in shown(pilot).splitlines()[-1]
+
+
+async def test_jobs_of_others_appear_by_themselves(
+    furniture: Any, no_runner: None, opened: Any, until: Any, shown: Shown
+) -> None:
+    async with opened(keys="4") as pilot:
+        furniture.job("evaluate", 5.0, "done", {"checkpoint": "elsewhere"})
+        await until(pilot, lambda: "elsewhere" in shown(pilot))
+
+
+async def test_names_are_data(furniture: Any, hostile: str, opened: Any, shown: Shown) -> None:
+    furniture.job("encode", 5.0, "done", {"checkpoint": hostile.replace("\udcff", "")})
+    async with opened(size=(160, 48), keys="4") as pilot:
+        assert "[bold red]x[/] \\x1b" in shown(pilot)
+
+
+async def test_records_are_exported(furnished: Workspace, opened: Any, settle: Any, shown: Shown) -> None:
+    async with opened(size=(120, 30), keys="4 x") as pilot:
+        await settle(pilot)
+        assert "export-" in shown(pilot)
+    [folder] = furnished.metadata.glob("export-*")
+    with (folder / "job.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["kind"] for row in rows] == ["train", "evaluate", "analyze", "train", "train"]
+
+
+async def test_deleting_records_asks_with_no_first(
+    furnished: Workspace, opened: Any, until: Any, settle: Any, records: Records, shown: Shown
+) -> None:
+    async with opened(keys="4 D") as pilot:
+        assert "Delete all records?" in shown(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert len(records.jobs()) == 5
+        await pilot.press("D", "y")
+        await until(pilot, lambda: "No job yet." in shown(pilot))
+    assert records.jobs() == []
+    assert records.runs() == []
+    assert (furnished.checkpoints / "redux-photos").is_dir()
+
+
+async def test_records_are_not_deleted_while_a_job_runs(
+    furniture: Any, no_runner: None, opened: Any, until: Any, records: Records, shown: Shown
+) -> None:
+    furniture.training("redux-now", 1.0, "running")
+    async with opened(size=(120, 30), keys="4 D y") as pilot:
+        await until(pilot, lambda: "A job is running or waiting." in shown(pilot))
+    assert len(records.jobs()) == 1
+
+
+async def test_logs_are_removed_after_asking(
+    furnished: Workspace, opened: Any, until: Any, settle: Any, shown: Shown
+) -> None:
+    log = furnished.log_of_job(1)
+    log.write_text("much\n", encoding="utf-8")
+    async with opened(size=(120, 30), keys="4 g enter") as pilot:
+        await settle(pilot)
+        assert log.exists()
+        await pilot.press("g", "y")
+        await until(pilot, lambda: "log files are removed" in shown(pilot))
+    assert not log.exists()
+
+
+async def test_a_waiting_job_is_stopped(
+    furniture: Any, no_runner: None, opened: Any, until: Any, records: Records
+) -> None:
+    furniture.training("redux-now", 1.0, "running")
+    waiting = records.add_job("sample", "cpu", {}, {"folder": "x"})
+    async with opened(keys="4") as pilot:
+        assert pilot.app.screen.query_one(JobTable).selected_job == waiting
+        await pilot.press("s")
+        await until(pilot, lambda: records.job(waiting).state == "stopped")
+    assert records.job(1).stop == 0
+
+
+async def test_attaching_shows_the_curve_of_an_old_job(furnished: Workspace, opened: Any, until: Any) -> None:
+    async with opened(keys="4") as pilot:
+        await until(pilot, lambda: pilot.app.history.name == "medium-wide")
+        await pilot.press("end", "a")
+        await until(pilot, lambda: pilot.app.history.name == "redux-photos")
+        assert pilot.app.current_mode == "model"
+        await until(pilot, lambda: pilot.app.history.step == 600)
+
+
+async def test_a_run_is_resumed(
+    furnished: Workspace, no_runner: None, opened: Any, until: Any, records: Records
+) -> None:
+    async with opened(keys="4 r") as pilot:
+        await until(pilot, lambda: records.jobs("queued"))
+    [job] = records.jobs("queued")
+    assert (job.kind, job.arguments) == ("resume", {"checkpoint": "medium-wide"})
+
+
+async def test_progress_of_a_running_job_is_in_the_table(
+    furniture: Any, no_runner: None, opened: Any, until: Any, records: Records, shown: Shown
+) -> None:
+    job = furniture.training("redux-now", 1.0, "running", steps=300)
+    async with opened(size=(120, 30), keys="4") as pilot:
+        await until(pilot, lambda: "running 30 %" in shown(pilot))
+        records.change_job(job, done=400)
+        await until(pilot, lambda: "running 40 %" in shown(pilot))

@@ -1,0 +1,163 @@
+"""The settings form, by keys alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from engine.settings import FIELDS, Settings
+from fext_tui.screens.model import GROUPS
+from fext_tui.widgets.setting_rows import SettingRow
+from fext_tui.widgets.settings_form import SettingList, SettingsForm
+
+
+def form_of(pilot: Pilot[None]) -> SettingsForm:
+    return pilot.app.screen.query_one(SettingsForm)
+
+
+async def stand_on(pilot: Pilot[None], key: str) -> SettingRow:
+    form_of(pilot).reveal(key)
+    await pilot.pause()
+    return next(row for row in form_of(pilot).query(SettingRow) if row.field.key == key)
+
+
+async def type_value(pilot: Pilot[None], text: str) -> None:
+    await pilot.press("enter")
+    await pilot.pause()
+    field = pilot.app.screen.query_one("SettingRow Input", Input)
+    field.value = ""
+    await pilot.press(*text)
+
+
+def value_of(pilot: Pilot[None], key: str) -> Any:
+    settings: Settings = pilot.app.settings  # type: ignore[attr-defined]  # it is the app of this product
+    return settings.values()[key]
+
+
+async def test_a_number_is_typed_and_taken(opened: Any, shown: Callable[..., str]) -> None:
+    async with opened(keys="2") as pilot:
+        await stand_on(pilot, "training.epochs")
+        await type_value(pilot, "12")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert value_of(pilot, "training.epochs") == 12
+        assert "• Epochs" in shown(pilot)
+        assert "Training  1 changed" in shown(pilot)
+        await pilot.press("backspace")
+        assert value_of(pilot, "training.epochs") == FIELDS["training.epochs"].default
+        assert "• Epochs" not in shown(pilot)
+
+
+async def test_what_is_not_allowed_is_said_in_place_and_not_taken(opened: Any, shown: Callable[..., str]) -> None:
+    async with opened(keys="2") as pilot:
+        await stand_on(pilot, "training.batch_size")
+        await type_value(pilot, "0")
+        await pilot.pause()
+        assert "Allowed is a whole number at least 1 and at most 65,536." in shown(pilot)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert value_of(pilot, "training.batch_size") == FIELDS["training.batch_size"].default
+        assert pilot.app.screen.query("SettingRow Input"), "the field stays open"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "Allowed is a whole number" not in shown(pilot)
+        assert pilot.app.screen.query_one(SettingList).has_focus
+
+
+async def test_two_values_that_contradict_are_named(opened: Any, shown: Callable[..., str]) -> None:
+    async with opened(size=(120, 40), keys="2") as pilot:
+        await stand_on(pilot, "training.final_learning_rate")
+        await type_value(pilot, "0.5")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "training.learning_rate" in shown(pilot).replace("│", "")
+        assert value_of(pilot, "training.final_learning_rate") == FIELDS["training.final_learning_rate"].default
+
+
+async def test_digits_belong_to_the_field_while_it_is_edited(opened: Any) -> None:
+    async with opened(keys="2") as pilot:
+        await stand_on(pilot, "training.seed")
+        await type_value(pilot, "1234")
+        assert pilot.app.current_mode == "model"
+        await pilot.press("escape", "4")
+        await pilot.pause()
+        assert pilot.app.current_mode == "runs"
+        assert value_of(pilot, "training.seed") == FIELDS["training.seed"].default
+
+
+async def test_letters_belong_to_the_field_while_it_is_edited(opened: Any) -> None:
+    async with opened(keys="2") as pilot:
+        await stand_on(pilot, "data.folder")
+        await type_value(pilot, "trqs")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert value_of(pilot, "data.folder") == "trqs"
+        assert pilot.app.is_running
+
+
+async def test_up_and_down_take_a_value_and_move_on(opened: Any) -> None:
+    async with opened(keys="2") as pilot:
+        await stand_on(pilot, "training.seed")
+        await type_value(pilot, "7")
+        await pilot.press("down")
+        await pilot.pause()
+        assert value_of(pilot, "training.seed") == 7
+        await type_value(pilot, "3")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert value_of(pilot, "training.epochs") == 3
+
+
+async def test_choices_go_around(opened: Any) -> None:
+    async with opened(keys="2") as pilot:
+        await stand_on(pilot, "model.variant")
+        for expected in ("medium", "large", "redux"):
+            await pilot.press("right")
+            assert value_of(pilot, "model.variant") == expected
+        await pilot.press("left")
+        assert value_of(pilot, "model.variant") == "large"
+        await stand_on(pilot, "model.downsampling")
+        await pilot.press("space")
+        assert value_of(pilot, "model.downsampling") == 32
+        await stand_on(pilot, "data.grayscale")
+        await pilot.press("enter")
+        assert value_of(pilot, "data.grayscale") is True
+
+
+async def test_a_setting_is_found_by_a_word(opened: Any, shown: Callable[..., str]) -> None:
+    async with opened(keys="2") as pilot:
+        await pilot.press("slash", *"gradient")
+        await pilot.pause()
+        assert "Gradient clipping" in shown(pilot)
+        assert "Latent channels" not in shown(pilot)
+        await pilot.press("enter")
+        await type_value(pilot, "2.5")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert value_of(pilot, "training.gradient_clip") == 2.5
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "Latent channels" in shown(pilot)
+
+
+async def test_help_names_range_and_default(opened: Any, shown: Callable[..., str]) -> None:
+    async with opened(keys="2") as pilot:
+        await stand_on(pilot, "model.latent_channels")
+        text = shown(pilot)
+        assert "model.latent_channels" in text
+        assert "A whole number at least 1 and at most 4,096. Default: 64." in text
+
+
+async def test_every_field_takes_its_own_text(opened: Any) -> None:
+    async with opened(keys="2") as pilot:
+        for key, field in FIELDS.items():
+            if field.group in GROUPS:
+                row = await stand_on(pilot, key)
+                if not row.options:
+                    row.edit()
+                    await pilot.pause()
+                    await pilot.press("enter")
+                    await pilot.pause()
+                    assert not pilot.app.screen.query("SettingRow Input"), key
+                assert value_of(pilot, key) == field.default

@@ -1,0 +1,78 @@
+"""The screens and dialogs as they look, with fixed contents and times.
+
+Render them anew with ``pytest tests/fext_tui/test_snapshots.py --snapshot-update`` and look at what changed.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from engine.records import Records
+from engine.workspace import Workspace
+from fext_tui.app import FextApp
+
+SIZES = [(80, 24), (120, 36), (200, 60)]
+Make = Callable[..., FextApp]
+
+
+@pytest.fixture
+def looks(snap_compare: Any, make_app: Make, until: Any, settle: Any) -> Callable[..., bool]:
+    """Return what compares the app with its picture, after some keys."""
+
+    def compare(keys: str, size: tuple[int, int], *, light: bool = False, follows: bool = True) -> bool:
+        app = make_app()
+        if light:
+            app.theme = "fext-light"
+
+        async def prepare(pilot: Pilot[None]) -> None:
+            await until(pilot, lambda: app.current_mode == "data")
+            if follows:
+                await until(pilot, lambda: app.history.step)
+            await settle(pilot)
+            await pilot.press(*keys.split())
+            await settle(pilot)
+
+        return bool(snap_compare(app, terminal_size=size, run_before=prepare))
+
+    return compare
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("keys", ["2", "4", "2 v", "2 c", "4 enter"])
+def test_screens(keys: str, size: tuple[int, int], furnished: Workspace, looks: Callable[..., bool]) -> None:
+    if len(keys) > 1 and size != (80, 24):
+        pytest.skip("a large terminal shows all panes at once")
+    assert looks(keys, size)
+
+
+@pytest.mark.parametrize("keys", ["2", "4"])
+def test_light(keys: str, furnished: Workspace, looks: Callable[..., bool]) -> None:
+    assert looks(keys, (120, 36), light=True)
+
+
+@pytest.mark.parametrize("keys", ["2", "2 v", "4"])
+def test_empty(keys: str, looks: Callable[..., bool]) -> None:
+    assert looks(keys, (80, 24), follows=False)
+
+
+@pytest.mark.parametrize("keys", ["2 question_mark", "2 d", "2 p", "2 w", "4 D"])
+def test_dialogs(keys: str, furnished: Workspace, looks: Callable[..., bool]) -> None:
+    assert looks(keys, (80, 24))
+
+
+def test_running(furniture: Any, no_runner: None, records: Records, looks: Callable[..., bool]) -> None:
+    job = furniture.training("redux-now", 1_760_000_000.0 - 60, "running", steps=430)
+    furniture.lines(job, 1.0, "Precision float32, eager.")
+    assert looks("2", (120, 36))
+
+
+def test_failed(furnished: Workspace, furniture: Any, records: Records, looks: Callable[..., bool]) -> None:
+    error = {"cause": "No space is left on the disk of the workspace.", "remedy": "Make room, then resume the run."}
+    records.change_job(5, state="failed", error=error)
+    assert looks("2", (80, 24))
+
+
+def test_invalid_value(furnished: Workspace, looks: Callable[..., bool]) -> None:
+    assert looks("2 down enter 0 0 x", (80, 24))

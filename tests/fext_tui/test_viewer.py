@@ -1,0 +1,289 @@
+"""The Viewer, by keys."""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from engine.records import Records
+from engine.workspace import Workspace
+from fext_tui.app import FextApp
+from fext_tui.screens.viewer import ViewerScreen, holding
+from fext_tui.widgets.file_list import FileList
+from fext_tui.widgets.picture import Picture
+from fext_tui.widgets.picture_facts import PictureFacts
+
+Opener = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
+Wait = Callable[..., Any]
+Shown = Callable[[Pilot[None]], str]
+
+RED, GREEN, BLUE = (200, 30, 30), (30, 180, 60), (40, 60, 220)
+STATISTICS = {"height": 60, "width": 90, "mean": 81.5, "median": 80, "std": 12.25, "min": 3, "max": 250,
+              "pixel_range": 247, "noise_std": 1.5, "noise_ratio": 0.1224}  # fmt: skip
+
+
+def save(path: Path, color: tuple[int, int, int] = RED, size: tuple[int, int] = (90, 60)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.new("RGB", size, color).save(path)
+    return path
+
+
+@pytest.fixture
+def images(workspace: Workspace) -> Path:
+    """Return the training folder with five pictures."""
+    for number, color in enumerate((RED, GREEN, BLUE)):
+        save(workspace.images / f"{number}.png", color)
+    save(workspace.images / "pets" / "cat.png", GREEN)
+    save(workspace.images / "pets" / "dog.png", BLUE)
+    return workspace.images
+
+
+class Look:
+    """What stands on the Viewer."""
+
+    def __init__(self, pilot: Pilot[None]) -> None:
+        self.pilot = pilot
+
+    @property
+    def screen(self) -> ViewerScreen:
+        assert isinstance(self.pilot.app.screen, ViewerScreen)
+        return self.pilot.app.screen
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.screen.query_one(FileList).names)
+
+    @property
+    def current(self) -> str | None:
+        return self.screen.query_one(FileList).current
+
+    @property
+    def colors(self) -> set[tuple[int, ...]]:
+        """The colors of the picture that is on the screen."""
+        picture = self.screen.query_one(Picture)
+        drawing = picture._drawing
+        if drawing is None:
+            return set()
+        return {tuple(style.bgcolor.get_truecolor()) for strip in drawing.strips for _, style, _ in strip if style}
+
+    @property
+    def note(self) -> str:
+        return self.screen.query_one(Picture)._note
+
+    @property
+    def count(self) -> str:
+        return str(self.screen.query_one("#viewer-count", Static).content)
+
+
+async def test_it_opens_on_the_training_images_and_moves_by_keys(opened: Opener, until: Wait, images: Path) -> None:
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: look.colors == {RED})
+        assert look.names == ["0.png", "1.png", "2.png", "pets/cat.png", "pets/dog.png"]
+        for key, name, color in (
+            ("j", "1.png", GREEN), ("down", "2.png", BLUE), ("k", "1.png", GREEN), ("up", "0.png", RED),
+            ("end", "pets/dog.png", BLUE), ("left", "pets/cat.png", GREEN), ("home", "0.png", RED),
+            ("G", "pets/dog.png", BLUE), ("g", "0.png", RED), ("pagedown", "pets/dog.png", BLUE),
+            ("pageup", "0.png", RED),
+        ):  # fmt: skip
+            await pilot.press(key)
+            await until(pilot, lambda color=color: look.colors == {color})
+            assert look.current == name, key
+        assert look.count == "1 of 5"
+
+
+async def test_the_facts_are_those_of_file_and_records(
+    opened: Opener, until: Wait, shown: Shown, images: Path, records: Records
+) -> None:
+    dataset = records.dataset(images)
+    row = {"path": "pets/cat.png", "bytes": 1, "modified_ns": 1, "format": "PNG", "width": 90, "height": 60}
+    numbers = records.put_images(dataset, [{**row, "subset": "validation"}])
+    records.put_image_metrics("statistics", [{"image": numbers["pets/cat.png"], **STATISTICS}])
+    async with opened(keys="3 G k", size=(80, 24)) as pilot:
+        await until(pilot, lambda: "cat.png  90 × 60 px" in shown(pilot))
+        assert "validation" in shown(pilot)
+        assert "mean 81.50  deviation 12.25" in shown(pilot)
+        await pilot.press("j")
+        await until(pilot, lambda: "dog.png  90 × 60 px" in shown(pilot))
+        assert "deviation" not in shown(pilot)
+    async with opened(keys="3 G k", size=(160, 48)) as pilot:
+        await until(pilot, lambda: "noise ratio" in shown(pilot))
+        assert pilot.app.screen.query_one("#viewer-facts", PictureFacts).region.width > 20
+
+
+async def test_an_unreadable_picture_gives_its_reason_in_its_place(opened: Opener, until: Wait, images: Path) -> None:
+    whole = (images / "0.png").read_bytes()
+    (images / "0.png").write_bytes(whole[: len(whole) // 2])
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: look.note == "This picture cannot be shown: truncated.")
+        await pilot.press("j")
+        await until(pilot, lambda: look.colors == {GREEN})
+        (images / "1.png").unlink()
+        await pilot.press("j", "k")
+        await until(pilot, lambda: "No such file" in look.note)
+
+
+async def test_the_filter_keeps_names_that_hold_a_text(opened: Opener, until: Wait, images: Path) -> None:
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: len(look.names) == 5)
+        await pilot.press("slash", *"PET")
+        await until(pilot, lambda: look.names == ["pets/cat.png", "pets/dog.png"])
+        await pilot.press("down")
+        assert look.current == "pets/dog.png", "arrows move while the filter is edited"
+        await pilot.press("enter", "k")
+        assert look.current == "pets/cat.png", "enter gives the letters back"
+        await until(pilot, lambda: look.colors == {GREEN})
+        await pilot.press("slash", "z")
+        await until(pilot, lambda: "No name holds this text" in look.note)
+        await pilot.press("escape")
+        await until(pilot, lambda: len(look.names) == 5)
+        assert not pilot.app.screen.query_one("#viewer-filter", Input).display
+
+
+async def test_letters_belong_to_the_filter_while_it_is_edited(opened: Opener, images: Path) -> None:
+    async with opened(keys="3") as pilot:
+        await pilot.press("slash", *"1jo/q?")
+        assert pilot.app.screen.query_one("#viewer-filter", Input).value == "1jo/q?"
+        assert isinstance(pilot.app.screen, ViewerScreen)
+
+
+async def test_sources_follow_one_another(
+    opened: Opener, until: Wait, shown: Shown, images: Path, workspace: Workspace
+) -> None:
+    save(workspace.inference_images / "new.png", BLUE)
+    save(workspace.dataset_plots / "plot.png", RED)
+    save(workspace.validation / "redux-1" / "pairs.png", GREEN)
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        for key, title, names in (
+            ("right_square_bracket", "Images to encode", ["new.png"]),
+            ("tab", "Dataset plots", ["plot.png"]),
+            ("right_square_bracket", "Evaluation redux-1", ["pairs.png"]),
+            ("left_square_bracket", "Dataset plots", ["plot.png"]),
+            ("shift+tab", "Images to encode", ["new.png"]),
+        ):
+            await pilot.press(key)
+            await until(pilot, lambda names=names: look.names == names)
+            assert title in shown(pilot)
+        await pilot.press("left_square_bracket", "left_square_bracket")
+        await until(pilot, lambda: look.names == ["pairs.png"])
+        assert "4/4" in shown(pilot)
+
+
+async def test_an_empty_source_says_which_key_fills_it(opened: Opener, until: Wait, workspace: Workspace) -> None:
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: look.note.startswith("No pictures in ~/workspace/database/images."))
+        assert "m to make sample images" in look.note
+        assert look.count == "no pictures"
+        await pilot.press("j", "k", "G", "pagedown", "f", "f")
+        workspace.images.rmdir()
+        await pilot.press("r")
+        await until(pilot, lambda: "cannot be read: No such file or directory" in look.note)
+
+
+async def test_any_folder_can_be_opened(opened: Opener, until: Wait, images: Path, tmp_path: Path) -> None:
+    save(tmp_path / "elsewhere" / "far.png", BLUE)
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await pilot.press("o", "slash", "ctrl+u", *"~/elsewhere", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ViewerScreen) and look.names == ["far.png"])
+        await until(pilot, lambda: look.colors == {BLUE})
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: "0.png" in look.names)
+
+
+async def test_a_picture_is_shown_in_the_source_it_belongs_to(
+    make_app: Callable[..., FextApp], until: Wait, images: Path, tmp_path: Path
+) -> None:
+    outside = save(tmp_path / "outside" / "x.png", BLUE)
+    app = make_app()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: app.current_mode == "data")
+        look = Look(pilot)
+        await app.open_in_viewer(images / "pets" / "dog.png")
+        await until(pilot, lambda: look.colors == {BLUE} and len(look.names) == 5)
+        assert look.current == "pets/dog.png"
+        await app.open_in_viewer(images / "1.png")
+        await until(pilot, lambda: look.current == "1.png" and look.colors == {GREEN})
+        await app.open_in_viewer(outside)
+        await until(pilot, lambda: look.names == ["x.png"] and look.colors == {BLUE})
+        await app.open_in_viewer(images)
+        await until(pilot, lambda: look.current == "0.png" and look.colors == {RED})
+
+
+async def test_hostile_names_are_text(
+    opened: Opener, until: Wait, shown: Shown, workspace: Workspace, hostile: str, records: Records
+) -> None:
+    name = hostile.replace("/", "") + ".png"
+    save(workspace.images / "a.png", BLUE)
+    save(workspace.images / name, GREEN)
+    dataset = records.dataset(workspace.images)
+    row = {"path": name, "bytes": 1, "modified_ns": 1, "format": "[red]PNG[/]", "width": 90, "height": 60, "subset": ""}
+    records.put_images(dataset, [row])
+    async with opened(keys="3", size=(160, 40)) as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: look.colors == {GREEN} and "[red]PNG[/]" in shown(pilot))
+        assert look.current == name
+        text = shown(pilot)
+        assert "[bold red]x[]" in text
+        assert "\\x1b[31m\\u202egpj.\\n\\xff.png" in text
+        assert not {"\x1b", "\u202e", "\udcff"} & set(text)
+
+
+async def test_the_picture_fills_its_place_in_its_proportions(
+    opened: Opener, until: Wait, workspace: Workspace
+) -> None:
+    save(workspace.images / "a.png", RED, (300, 300))
+    async with opened(keys="3", size=(80, 24)) as pilot:
+        picture = pilot.app.screen.query_one(Picture)
+        await until(pilot, lambda: picture._drawing)
+        small = picture._drawing
+        assert small is not None
+        assert (small.columns, small.rows) == (2 * picture.size.height, picture.size.height)
+        await pilot.press("f")
+        await until(pilot, lambda: picture.size.width == 80 and picture._drawing is not small)
+        await pilot.resize_terminal(61, 30)
+        await until(pilot, lambda: picture._drawing and picture._drawing.rows == picture.size.height)
+        assert picture._drawing is not None
+        assert picture._drawing.columns == 2 * picture._drawing.rows
+        await pilot.press("escape")
+        await until(pilot, lambda: picture.size.width < 61)
+
+
+async def test_new_plots_are_found_on_return(opened: Opener, until: Wait, workspace: Workspace) -> None:
+    save(workspace.dataset_plots / "a.png", RED)
+    async with opened(keys="3 ] ]") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: look.names == ["a.png"])
+        await pilot.press("1")
+        save(workspace.dataset_plots / "b.png", BLUE)
+        os.utime(workspace.dataset_plots, ns=(1, 1))
+        await pilot.press("3")
+        await until(pilot, lambda: look.names == ["a.png", "b.png"])
+        assert look.current == "a.png"
+
+
+async def test_the_newest_wish_wins(opened: Opener, until: Wait, workspace: Workspace) -> None:
+    for number in range(12):
+        save(workspace.images / f"{number:02}.png", (number, 0, 0))
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: len(look.names) == 12)
+        for _ in range(11):
+            look.screen.action_move(1)
+        await until(pilot, lambda: look.colors == {(11, 0, 0)})
+        await pilot.pause(0.2)
+        assert look.colors == {(11, 0, 0)}
+
+
+def test_the_filter_knows_no_case() -> None:
+    assert holding(["Straße.png", "strasse.PNG", "b.png"], "STRASSE") == ["Straße.png", "strasse.PNG"]
