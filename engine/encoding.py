@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from engine.checkpoints import digest, find_checkpoint
 from engine.errors import FextError, UsageError
-from engine.files import replace_file, write_error
+from engine.files import printable, replace_file, write_error
 from engine.images.decode import content_hash
 from engine.images.scan import ImageFile, Manifest, scan
 from engine.images.stream import Batch, stream
@@ -170,7 +170,10 @@ def encode(
             report.progress("encoding", seen, len(manifest.files), "images")
         _warn(writer.skipped, report)
         if not writer.rows:
-            raise FextError(f"None of the {seen:,} images in {source} can be read.", "Check the folder and its files.")
+            raise FextError(
+                f"None of the {seen:,} images in {printable(str(source))} can be read.",
+                "Check the folder and its files.",
+            )
         writer.finish(_bundle(model, settings, checkpoint, workspace.stored_path(source)))
     seconds = time.monotonic() - began
     report.log(f"{writer.rows:,} vectors of {writer.dim:,} values in {seconds:.1f} s, {seen / seconds:,.0f} images/s.")
@@ -203,7 +206,7 @@ def _target(workspace: Workspace, checkpoint: str, source: Path) -> Path:
 
 def _warn(skipped: list[tuple[str, str]], report: Report) -> None:
     for path, reason in skipped[:_WARNED]:
-        report.log(f"Skipped {path}: {reason}", "warning")
+        report.log(f"Skipped {printable(path)}: {reason}", "warning")
     if len(skipped) > _WARNED:
         report.log(f"Skipped {len(skipped) - _WARNED:,} more; index.csv lists all.", "warning")
 

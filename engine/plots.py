@@ -8,10 +8,12 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
@@ -25,10 +27,13 @@ Curve = tuple[ArrayLike, ArrayLike]
 BLUE, ORANGE = "#0072B2", "#D55E00"
 """Two colors that are told apart with any color vision (M. Okabe and K. Ito, 2008)."""
 
-_INK, _QUIET, _GRID = "#1f2730", "#59636e", "#e3e8ec"
+_INK, _QUIET, _AXIS, _GRID = "#1f2730", "#59636e", "#c4ccd4", "#e3e8ec"
 _COLORS = (BLUE, ORANGE, "#009E73", "#CC79A7")
 _DPI = 100
 _BINS = 32
+_PANELS_ACROSS = 7
+_PANEL, _BARS = (232, 205), (190, 122)
+"""Width and height in pixels of a panel of the overview, and of the bars in it."""
 _PAIRS_ACROSS = 8
 _CAPTION_LENGTH = 24
 _FEW_POINTS = 40
@@ -72,14 +77,14 @@ def overview_figure(metrics: Mapping[str, ArrayLike], path: Path, title: str, su
         FextError: the file cannot be written.
 
     """
-    across = min(len(metrics), 7)
+    across = min(len(metrics), _PANELS_ACROSS)
     down = math.ceil(len(metrics) / across)
-    figure = _figure(max(700, 240 * across), 110 + 215 * down)
-    top = 1 - 90 / (figure.get_figheight() * _DPI)
-    grid = figure.add_gridspec(down, across, left=0.025, right=0.98, top=top, bottom=0.05, hspace=0.55, wspace=0.28)
+    figure = _figure(max(700, 48 + _PANEL[0] * across), 90 + _PANEL[1] * down)
+    panels = _Panels(figure)
     for number, (name, values) in enumerate(metrics.items()):
-        axes = figure.add_subplot(grid[number // across, number % across])
-        _small_histogram(axes, np.asarray(values, np.float64), name)
+        corner = 36 + _PANEL[0] * (number % across), 84 + _PANEL[1] * (number // across)
+        panels.add(corner, printable(name), np.asarray(values, np.float64))
+    panels.draw()
     _head(figure, title, subtitle)
     _save(figure, path)
 
@@ -172,7 +177,7 @@ def _head(figure: Figure, title: str, subtitle: str = "") -> None:
 
 def _plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#c4ccd4")
+    axes.spines[["left", "bottom"]].set_color(_AXIS)
     axes.tick_params(colors=_QUIET, length=3)
     axes.grid(visible=True, color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -244,19 +249,56 @@ def _log_scale(axes: Axes, curves: Mapping[str, Curve]) -> None:
         axes.tick_params(which="minor", colors=_QUIET, length=2)
 
 
-def _small_histogram(axes: Axes, values: NDArray[np.float64], name: str) -> None:
-    low, high = np.percentile(values, (0.5, 99.5))
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    counts, edges = np.histogram(np.clip(values, low, high), bins=_BINS, range=(low, high))
-    axes.stairs(counts, edges, fill=True, color=BLUE, alpha=0.85)
-    axes.axvline(float(np.median(values)), color=ORANGE, linewidth=1.5)
-    axes.spines[["top", "left", "right"]].set_visible(False)
-    axes.spines["bottom"].set_color("#c4ccd4")
-    axes.set(ylim=(0, None), yticks=[])
-    axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.tick_params(colors=_QUIET, length=3, labelsize=8)
-    axes.set_title(printable(name), loc="left", fontsize=9.5, color=_INK, pad=5, parse_math=False)
+class _Panels:
+    """Small histograms on one pair of axes that count the pixels of the figure, from the top left.
+
+    Axes of their own for each would take 0.6 s longer to draw for 28 metrics.
+    """
+
+    def __init__(self, figure: Figure) -> None:
+        width, height = figure.get_figwidth() * _DPI, figure.get_figheight() * _DPI
+        self._axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+        self._axes.set_axis_off()
+        self._bars: list[NDArray[np.float64]] = []
+        self._lines: list[tuple[str, NDArray[np.float64]]] = []
+
+    def add(self, corner: tuple[float, float], name: str, values: NDArray[np.float64]) -> None:
+        """Add a panel at a corner (left, top)."""
+        left, base = corner[0], corner[1] + 22 + _BARS[1]
+        low, high = np.percentile(values, (0.5, 99.5))
+        if low == high:
+            low, high = low - 0.5, high + 0.5
+        counts, edges = np.histogram(np.clip(values, low, high), bins=_BINS, range=(low, high))
+
+        def across(value: ArrayLike) -> NDArray[np.float64]:
+            return np.asarray(left + _BARS[0] * (np.asarray(value) - low) / (high - low))
+
+        tops = base - _BARS[1] * np.repeat(counts / counts.max(), 2)
+        outline = np.stack([np.repeat(across(edges), 2)[1:-1], tops], axis=1)
+        self._bars.append(np.concatenate([[[left, base]], outline, [[left + _BARS[0], base]]]))
+        self._line(_AXIS, (left, base), (left + _BARS[0], base))
+        middle = float(across(np.median(values)))
+        self._line(ORANGE, (middle, base), (middle, base - _BARS[1] - 4))
+        self._text((left, corner[1] + 12), name, 9.5, _INK, "left")
+        for tick in MaxNLocator(3).tick_values(low, high):
+            if low <= tick <= high:
+                x = float(across(tick))
+                self._line(_AXIS, (x, base), (x, base + 4))
+                self._text((x, base + 16), f"{tick:g}", 8, _QUIET, "center")
+
+    def _line(self, color: str, start: tuple[float, float], end: tuple[float, float]) -> None:
+        self._lines.append((color, np.array([start, end])))
+
+    def _text(
+        self, at: tuple[float, float], text: str, size: float, color: str, align: Literal["left", "center"]
+    ) -> None:
+        self._axes.text(*at, text, fontsize=size, color=color, ha=align, va="baseline", parse_math=False)
+
+    def draw(self) -> None:
+        """Draw the bars and lines of all panels."""
+        self._axes.add_collection(PolyCollection(self._bars, facecolor=BLUE, alpha=0.85))
+        colors, lines = zip(*self._lines, strict=True)
+        self._axes.add_collection(LineCollection(lines, colors=colors, linewidths=1.3))
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -42,7 +42,8 @@ def _section(node: DOMNode, bindings: list[ActiveBinding]) -> Content:
     for one in bindings:
         if _acts(one):
             by_action.setdefault(one.binding.action, []).append(one)
-    lines = [_line(same, same[0].binding.description, same[0].binding.tooltip) for same in by_action.values()]
+    told = sorted(by_action.values(), key=lambda same: not same[0].binding.show)
+    lines = [_line(same, same[0].binding.description, same[0].binding.tooltip) for same in told]
     if moves:
         lines.append(_line(moves, "Move", ""))
     title = node.BINDING_GROUP_TITLE or ("Tables" if isinstance(node, DataTable) else type(node).__name__)

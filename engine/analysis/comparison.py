@@ -77,8 +77,11 @@ def compare_folders(
 
 def _used(measured: Measured, folder: Manifest, data: DataSettings) -> Mask:
     """Return which images are in the sample that training draws from all files of the folder."""
-    drawn = {file.path for file in folder.sample(data.sample_fraction, data.sample_seed).files}
-    return np.array([file.path in drawn for file in measured.files], np.bool_)
+    drawn = folder.sample(data.sample_fraction, data.sample_seed)
+    if drawn is folder:
+        return np.ones(len(measured.files), np.bool_)
+    paths = {file.path for file in drawn.files}
+    return np.array([file.path in paths for file in measured.files], np.bool_)
 
 
 def _rows(name: str, measured: Measured, rows: NDArray[np.int64]) -> Subset:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.checkpoints import IMAGES_FILE, find_checkpoint
 from engine.errors import FextError, UsageError
+from engine.files import printable
 from engine.images.dataset import VALIDATION, read_listing
 from engine.images.scan import Manifest, scan
 from engine.images.stream import stream
@@ -71,13 +72,11 @@ def evaluate(
     state = find_checkpoint(workspace, checkpoint)
     model = load_for_use(state, settings.device)
     chosen = _choose_images(workspace, model, state.parent, folder, report)
-    report.log(f"Evaluating {checkpoint} on {len(chosen.manifest.files):,} images of {chosen.manifest.folder}.")
+    count, where = len(chosen.manifest.files), printable(str(chosen.manifest.folder))
+    report.log(f"Evaluating {checkpoint} on {count:,} images of {where}.")
     rows, pairs, skipped = _measure(settings, model, chosen.manifest, report)
     if not rows:
-        raise FextError(
-            f"None of the {len(chosen.manifest.files):,} images in {chosen.manifest.folder} can be read.",
-            "Check the folder and its files.",
-        )
+        raise FextError(f"None of the {count:,} images in {where} can be read.", "Check the folder and its files.")
     means = {name: float(np.mean([row[name] for row in rows])) for name in ("mae", "mse", "psnr", "ssim", "cosine")}
     figure = workspace.validation / checkpoint / f"reconstructions-{chosen.subset}.png"
     reconstruction_figure(pairs, figure, f"{checkpoint} · {means['psnr']:.2f} dB over {len(rows):,} images")
@@ -124,7 +123,7 @@ def _measure(
                 caption = f"{file.path}\n{row['psnr']:.1f} dB"
                 pairs.append((batch.images[number], reconstructions[number], caption))
         for path, reason in batch.skipped[: max(0, _WARNED - skipped)]:
-            report.log(f"Skipped {path}: {reason}", "warning")
+            report.log(f"Skipped {printable(path)}: {reason}", "warning")
         skipped += len(batch.skipped)
         report.progress("evaluating", len(rows) + skipped, len(manifest.files), "images")
     return rows, pairs, skipped

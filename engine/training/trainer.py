@@ -304,9 +304,15 @@ class Trainer:
         state = save_state(self.session.folder, snapshot)
         for tag in tags:
             point(self.session.folder, tag, state)
-            facts = snapshot.config
-            self.records.put_checkpoint(self.session.run, tag, facts["step"], facts["epoch"], facts["val_psnr"])
+            self._record(tag, snapshot.config)
             self.report.artifact("checkpoint", self.session.folder / tag)
+
+    def _record(self, tag: str, facts: Mapping[str, Any]) -> None:
+        """Remember a saved state; records that cannot be written do not end a run whose checkpoints are whole."""
+        try:
+            self.records.put_checkpoint(self.session.run, tag, facts["step"], facts["epoch"], facts["val_psnr"])
+        except FextError as error:
+            self.report.log(f"The checkpoint is saved, but not recorded. {error.cause}", "warning")
 
     def _snapshot(self, psnr: float | None) -> Snapshot:
         facts = {**self._facts(), "epoch": self._epoch_now(), "val_psnr": psnr}

@@ -1,6 +1,6 @@
 """Data: a dataset's facts, its images with their metrics, its distributions, and what is wrong with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
 from engine.errors import FextError, UsageError
-from engine.records import JobRow
+from engine.records import JobRow, Row
 from engine.settings import Settings
 from fext_tui import text
 from fext_tui.dataset_facts import DatasetFacts, analyzed_folder, read_facts
@@ -43,6 +43,27 @@ NO_IMAGES = "No images in the records yet.\na  analyzes those of the folder."
 NO_FINDINGS = "Nothing found.\na  analyzes the images and lists here what is wrong with them."
 HEIGHTS: Breakpoints = [(0, "-low"), (30, "-short"), (40, "-tall")]
 """Rows from which the screen has a class; ``-low`` shows one pane at a time, however wide the terminal is."""
+
+
+class FindingsTable(KeyTable):
+    """What is wrong with which file."""
+
+    BINDING_GROUP_TITLE = "Findings"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "View", id="findings.view", tooltip="Show this file in the Viewer"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(FINDING_COLUMNS, id="findings")
+
+    def show_findings(self, findings: Sequence[Row]) -> None:
+        """Show these findings, in their order."""
+        self.show(
+            {
+                str(number): [Text(text.safe(row[name])) for name in FINDING_COLUMNS]
+                for number, row in enumerate(findings)
+            }
+        )
 
 
 class FactsRead(Message):
@@ -89,7 +110,7 @@ class DataScreen(FextScreen):
             Container(SettingsForm(("analysis", "data"), opened=("analysis",)), id="pane-settings"),
             DistributionPane(),
             Container(
-                KeyTable(FINDING_COLUMNS, id="findings"),
+                FindingsTable(),
                 Static(NO_FINDINGS, classes="empty"),
                 Static(id="findings-line"),
                 id="pane-findings",
@@ -151,11 +172,7 @@ class DataScreen(FextScreen):
 
     def _show_findings(self, facts: DatasetFacts) -> None:
         self.query_one("#pane-findings").set_class(not facts.findings, "-empty")
-        rows = {
-            str(index): [Text(text.safe(row[name])) for name in FINDING_COLUMNS]
-            for index, row in enumerate(facts.findings)
-        }
-        self.query_one("#findings", KeyTable).show(rows)
+        self.query_one(FindingsTable).show_findings(facts.findings)
         shown = len(facts.findings)
         more = f"the first {shown:,} of {facts.finding_count:,}" if shown < facts.finding_count else ""
         self.query_one("#findings-line", Static).update(more)

@@ -9,12 +9,16 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from engine.errors import EXIT_FAILED, FextError, UsageError
 from fext_tui.text import safe
+
+_AROUND_TEXT = 12
+"""Rows of a reading dialog beside its text, and of the terminal beside the dialog."""
 
 
 class Confirm(ModalScreen[bool]):
@@ -182,6 +186,10 @@ class Reading(ModalScreen[None]):
             with VerticalScroll():
                 yield Static(self._content)
             yield Static("↑↓ scroll   y copy   esc close", classes="dialog-keys")
+
+    def on_resize(self, event: Resize) -> None:
+        """Let the text be as high as it is, within the terminal."""
+        self.query_one(VerticalScroll).styles.max_height = max(event.size.height - _AROUND_TEXT, 3)
 
     def action_scroll(self, way: str) -> None:
         """Scroll."""

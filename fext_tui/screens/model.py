@@ -65,6 +65,7 @@ class ModelScreen(ConfiguringScreen):
 
     MODE: ClassVar[str] = "model"
     HORIZONTAL_BREAKPOINTS = WIDTHS
+    AUTO_FOCUS = "#setting-list"
     BINDING_GROUP_TITLE = "Model"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "train", "Train", id="model.train", tooltip="Train with these settings"),
@@ -99,7 +100,6 @@ class ModelScreen(ConfiguringScreen):
 
     def on_mount(self) -> None:
         """Show what is known, and listen for news."""
-        self.query_one(SettingsForm).focus_list()
         self.fext.job_updates.subscribe(self, self._hear)
         self.fext.job_ended.subscribe(self, self._hear_end)
         self._show_history()
@@ -129,6 +129,8 @@ class ModelScreen(ConfiguringScreen):
     def _hear(self, update: "Update") -> None:
         if update.metrics or self._history is not self.fext.history:
             self._show_soon()
+        if any(row["name"] == "validation/psnr" for row in update.metrics):
+            self._read_checkpoints()
         self._take_log()
 
     def _hear_end(self, job: JobRow) -> None:

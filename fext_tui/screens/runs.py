@@ -64,6 +64,7 @@ class RunsScreen(FextScreen):
     """Jobs, runs, records."""
 
     MODE: ClassVar[str] = "runs"
+    AUTO_FOCUS = "#jobs"
     BINDING_GROUP_TITLE = "Runs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "pane('details')", "Details", show=False, id="runs.details", tooltip="All about the selected job"),
@@ -95,7 +96,6 @@ class RunsScreen(FextScreen):
 
     def on_mount(self) -> None:
         """Show what is recorded, and listen for changes."""
-        self.query_one(JobTable).focus()
         self.fext.jobs_changed.subscribe(self, self._read)
         self.fext.job_updates.subscribe(self, self._hear)
 

@@ -41,7 +41,8 @@ def legend(lines: Sequence[Line], title: str, history: History, digits: int, uni
         if line.metric in history.last:
             mark = "◆" if line.marked else "─"
             value = f"{history.last[line.metric]:.{digits}f}{unit}"
-            parts.append(Content.assemble((mark, f"${line.color}"), f" {_TITLES[line.metric]} {value}"))
+            gap = " " if digits > 3 or len(lines) == 1 else ""
+            parts.append(Content.assemble((mark, f"${line.color}"), f"{gap}{_TITLES[line.metric]} {value}"))
     if len(parts) == 1 and history.series:
         parts.append(Content.styled("after the first validation", "$text-muted"))
     return Content(" ").join(parts)

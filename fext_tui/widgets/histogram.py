@@ -1,20 +1,22 @@
 """Histograms of gray levels, drawn with plotext."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.text import Text
 from textual.color import Color
 from textual.content import Content
-from textual_plotext import PlotextPlot
+from textual.theme import Theme
+from textual.widget import Widget
 
 from fext_tui.dataset_facts import Histogram
-from fext_tui.widgets.curve import nice_ticks
 
 LEVELS = 256
 _LEAST_WIDTH, _LEAST_HEIGHT = 20, 5
 _AXIS_COLUMNS = 5
+_MARKS = 12
 _CUT_ABOVE = 3.0
 """Peaks are cut where they are so many times as high as all but the highest twentieth of the bins."""
 
@@ -45,12 +47,22 @@ def top_of(values: Sequence[float]) -> float:
     return min(highest, _CUT_ABOVE * usual) or highest or 1.0
 
 
-class HistogramPlot(PlotextPlot):
-    """Histograms over one axis of gray levels; the share of pixels a level upward, in percent."""
+class HistogramPlot(Widget):
+    """Histograms over one axis of gray levels; the share of pixels a level upward, in percent.
+
+    plotext is imported when there is something to draw: the first screen is there 30 ms sooner.
+    """
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - the name Textual gives it
         super().__init__(id=id)
         self._curves: tuple[Curve, ...] = ()
+
+    def on_mount(self) -> None:
+        """Draw in the colors of each theme."""
+        self.app.theme_changed_signal.subscribe(self, self._repaint)
+
+    def _repaint(self, _: Theme) -> None:
+        self.refresh()
 
     def show(self, *curves: Curve) -> None:
         """Draw these histograms."""
@@ -62,35 +74,43 @@ class HistogramPlot(PlotextPlot):
         width, height = self.size
         if not self._curves or width < _LEAST_WIDTH or height < _LEAST_HEIGHT:
             return Text()
-        plot = self.plt
-        plot.clear_figure()
-        plot._set_size(width, height)
-        plot.theme("clear")
-        plot.xaxes(True, False)
-        plot.yaxes(True, False)
-        drawn = [(curve, *shares(curve.histogram.counts, 2 * (width - _AXIS_COLUMNS))) for curve in self._curves]
-        self._set_axes([value for *_, values in drawn for value in values])
-        for curve, levels, values in drawn:
-            self._draw(curve, levels, values)
-        return Text.from_ansi(plot.build().rstrip("\n"))
+        colors = {curve.color: Color.parse(self.app.theme_variables[curve.color]).rgb for curve in self._curves}
+        return Text.from_ansi(plot(self._curves, width, height, colors))
 
-    def _set_axes(self, values: Sequence[float]) -> None:
-        self._top = top_of(values)
-        ticks = nice_ticks(0, self._top, max(self.size.height // 5, 2))
-        decimals = max(0, -math.floor(math.log10(ticks[1]))) if len(ticks) > 1 else 1
-        self.plt.ylim(0, self._top)
-        self.plt.yticks(ticks, [f"{tick:.{decimals}f}%" for tick in ticks])
-        self.plt.xlim(0, LEVELS - 1)
-        levels = [0.0, 64.0, 128.0, 192.0, 255.0]
-        self.plt.xticks(levels, [f"{level:.0f}" for level in levels])
 
-    def _draw(self, curve: Curve, levels: Sequence[float], values: Sequence[float]) -> None:
-        color = Color.parse(self.app.theme_variables[curve.color]).rgb
-        shown = [min(value, self._top) for value in values]
-        self.plt.plot(levels, shown, marker="hd" if curve.filled else "braille", color=color, fillx=curve.filled)
-        if not curve.filled and curve is not self._curves[0]:
-            every = max(len(levels) // 12, 1)
-            self.plt.scatter(levels[::every], shown[::every], marker="◆", color=color)
+def plot(curves: Sequence[Curve], width: int, height: int, colors: Mapping[str, tuple[int, int, int]]) -> str:
+    """Return the plot as text with escape codes: ``width`` columns by ``height`` rows."""
+    from textual_plotext.plot import Plot
+
+    figure = Plot()
+    figure.clear_figure()
+    figure._set_size(width, height)
+    figure.theme("clear")
+    figure.xaxes(True, False)
+    figure.yaxes(True, False)
+    binned = [shares(curve.histogram.counts, 2 * (width - _AXIS_COLUMNS)) for curve in curves]
+    top = top_of([value for _, values in binned for value in values])
+    _set_axes(figure, top, height)
+    for number, (curve, (levels, values)) in enumerate(zip(curves, binned, strict=True)):
+        shown = [min(value, top) for value in values]
+        marker = "hd" if curve.filled else "braille"
+        figure.plot(levels, shown, marker=marker, color=colors[curve.color], fillx=curve.filled)
+        if number:
+            every = max(len(levels) // _MARKS, 1)
+            figure.scatter(levels[::every], shown[::every], marker="◆", color=colors[curve.color])
+    return str(figure.build()).rstrip("\n")
+
+
+def _set_axes(figure: Any, top: float, height: int) -> None:
+    from fext_tui.widgets.curve import nice_ticks
+
+    ticks = nice_ticks(0, top, max(height // 5, 2))
+    decimals = max(0, -math.floor(math.log10(ticks[1]))) if len(ticks) > 1 else 1
+    figure.ylim(0, top)
+    figure.yticks(ticks, [f"{tick:.{decimals}f}%" for tick in ticks])
+    figure.xlim(0, LEVELS - 1)
+    levels = [0.0, 64.0, 128.0, 192.0, 255.0]
+    figure.xticks(levels, [f"{level:.0f}" for level in levels])
 
 
 def legend(*curves: Curve, room: int) -> Content:

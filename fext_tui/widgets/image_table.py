@@ -195,11 +195,6 @@ class ImageTable(Vertical):
         else:
             self._ask(replace(question, group=self._groups[0]), None)
 
-    @property
-    def page(self) -> Page | None:
-        """The page on the screen."""
-        return self._page
-
     def _ask(self, question: Question, cursor: int | None = 0) -> None:
         self._question = question
         work = partial(self._read, question, cursor)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from textual.app import App
+from textual.binding import ActiveBinding
 from textual.content import Content
 from textual.geometry import Size
 from textual.screen import Screen
@@ -41,6 +43,12 @@ def flow(keys: list[Key], width: int, lines: int = MOST_LINES) -> list[list[Key]
     return rows
 
 
+def _place(active: ActiveBinding) -> tuple[int, bool]:
+    """Return what bindings are sorted by: those of what is focused, of the screen, of the app; groups behind."""
+    whose = 2 if isinstance(active.node, App) else 1 if isinstance(active.node, Screen) else 0
+    return whose, active.binding.group is not None
+
+
 class KeyLine(Widget):
     """The keys of the screen and of what is focused, from their bindings; each can be clicked."""
 
@@ -61,7 +69,7 @@ class KeyLine(Widget):
 
     def _find(self, screen: Screen[object]) -> list[Key]:
         by_label: dict[str, Key] = {}
-        for active in screen.active_bindings.values():
+        for active in sorted(screen.active_bindings.values(), key=_place):
             binding = active.binding
             if not binding.show:
                 continue

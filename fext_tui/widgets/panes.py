@@ -27,7 +27,7 @@ class PaneStrip(Static):
         key, title = self._titles[name]
         style = "bold underline $text-primary" if here else "$text-muted"
         click = Style.from_meta({"@click": f"app.simulate_key('{key}')"})
-        return Content(" ") + Content(key).stylize(click) + Content.styled(f" {title}", style)
+        return Content(" ") + Content(key).stylize(click) + Content(" ") + Content.styled(title, style)
 
 
 class Panes(Container):

@@ -1,9 +1,10 @@
 """The rows of a settings form: headings of groups, and fields."""
 
 import textwrap
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, on
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
@@ -81,6 +82,30 @@ class GroupRow(Row):
         return Content.assemble((f" {mark} {GROUPS[self.group]}", "bold $text-primary"), (changed, "$text-accent"))
 
 
+class ValueField(Input):
+    """The field in which a value is typed."""
+
+    BINDING_GROUP_TITLE = "Value"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Take", key_display="enter", id="value.take", tooltip="Take what was typed"),
+        Binding("escape", "leave", "Leave", id="value.leave", tooltip="Leave the value as it was"),
+        Binding("up", "leave(-1)", "Take, go up", show=False, id="value.up"),
+        Binding("down", "leave(1)", "Take, go down", show=False, id="value.down"),
+    ]
+
+    class Left(Message):
+        """The field is to be left, without a value or, where ``move`` is not 0, with one."""
+
+        def __init__(self, field: "ValueField", move: int) -> None:
+            super().__init__()
+            self.field = field
+            self.move = move
+
+    def action_leave(self, move: int = 0) -> None:
+        """Tell the row."""
+        self.post_message(self.Left(self, move))
+
+
 class SettingRow(Row):
     """A field: its title, its value, its unit; under it what is wrong with what was typed."""
 
@@ -138,7 +163,7 @@ class SettingRow(Row):
     def edit(self) -> None:
         """Let the value be typed."""
         if not self.query(Input):
-            field = Input(text_of(self._value), compact=True, select_on_focus=True)
+            field = ValueField(text_of(self._value), compact=True, select_on_focus=True)
             field.styles.margin = (0, 0, 0, VALUE)
             self.mount(field)
             field.focus()
@@ -174,17 +199,11 @@ class SettingRow(Row):
         if event.input.is_attached and self.app.app_focus:
             self.post_message(self.Finished(self, None if self._complaint else event.value.strip(), back=False))
 
-    def on_key(self, event: events.Key) -> None:
-        """While a value is typed: escape leaves it as it was, up and down enter it and move on."""
-        field = next(iter(self.query(Input)), None)
-        if field is None or event.key not in {"escape", "up", "down"}:
-            return
+    @on(ValueField.Left)
+    def _leave(self, event: "ValueField.Left") -> None:
         event.stop()
-        event.prevent_default()
-        if event.key == "escape":
-            self.post_message(self.Finished(self, None))
-        else:
-            self.post_message(self.Finished(self, field.value.strip(), move=1 if event.key == "down" else -1))
+        text = event.field.value.strip() if event.move else None
+        self.post_message(self.Finished(self, text, move=event.move))
 
     # --- Drawing ----------------------------------------------------------------------------------------------
 

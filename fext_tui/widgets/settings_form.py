@@ -147,6 +147,12 @@ class SettingList(VerticalScroll):
         self._arrange()
         self._stand_on(row)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer the keys of the rows while none of them is edited."""
+        if action in {"edit", "step", "default", "search"}:
+            return self.has_focus
+        return super().check_action(action, parameters)
+
     def action_search(self) -> None:
         """Ask for words."""
         self.post_message(self.SearchAsked())
@@ -243,7 +249,7 @@ class SettingsForm(Vertical):
 
     def compose(self) -> ComposeResult:
         """Give search, rows and help."""
-        yield Input(placeholder="word of a setting", compact=True, id="setting-search")
+        yield Input(placeholder="word of a setting", compact=True, disabled=True, id="setting-search")
         yield SettingList(self._groups, self._opened)
         yield Static(id="setting-help")
 
@@ -264,7 +270,9 @@ class SettingsForm(Vertical):
     def _search(self, event: SettingList.SearchAsked) -> None:
         event.stop()
         self.add_class("-searching")
-        self.query_one("#setting-search").focus()
+        search = self.query_one("#setting-search", Input)
+        search.disabled = False
+        search.focus()
 
     @on(Input.Changed, "#setting-search")
     def _find(self, event: Input.Changed) -> None:
@@ -283,6 +291,7 @@ class SettingsForm(Vertical):
             event.stop()
             event.prevent_default()
             search.value = ""
+            search.disabled = True
             self.remove_class("-searching")
             self.focus_list()
         elif search.has_focus and event.key == "down":

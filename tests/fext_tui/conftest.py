@@ -157,8 +157,9 @@ def opened(make_app: Callable[..., FextApp]) -> Opener:
     ) -> AsyncIterator[Pilot[None]]:
         async with make_app(values).run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: pilot.app.current_mode == "data" or len(pilot.app.screen_stack) > 1)
-            await pilot.press(*keys.split())
-            await settle(pilot)
+            for key in keys.split():
+                await pilot.press(key)
+                await settle(pilot)
             yield pilot
 
     return run

@@ -33,18 +33,19 @@ def analyzed(workspace: Workspace, records: Records) -> Workspace:
     folder = workspace.images
     dataset = records.dataset(folder)
     names = [f"{place}/{number:03}.png" for place in ("harbor", "meadow") for number in range(70)]
+    for number, turn in enumerate((1, -1)):
+        quarters = np.array(COLORS, np.uint8)[:, ::turn]
+        PIL.Image.fromarray(quarters.repeat(384, axis=0).repeat(512, axis=1)).save(workspace.root / f"{number}.png")
     for number, name in enumerate(names):
-        path = folder / name
-        path.parent.mkdir(exist_ok=True)
-        quarters = np.array(COLORS, np.uint8)[:, :: 1 if number % 2 else -1]
-        PIL.Image.fromarray(quarters.repeat(48, axis=0).repeat(64, axis=1)).save(path)
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).hardlink_to(workspace.root / f"{number % 2}.png")
     numbers = records.put_images(dataset, [
-        {"path": name, "bytes": 41_000 + 997 * number, "modified_ns": 1, "format": "PNG", "width": 128, "height": 96,
+        {"path": name, "bytes": 41_000 + 997 * number, "modified_ns": 1, "format": "PNG", "width": 1024, "height": 768,
          "subset": "validation" if number % 5 == 0 else "train"}
         for number, name in enumerate(names)
     ])  # fmt: skip
     records.put_image_metrics("statistics", [
-        {"image": image, "height": 96, "width": 128, "mean": 90 + order * 0.37, "median": 88 + order % 9,
+        {"image": image, "height": 768, "width": 1024, "mean": 90 + order * 0.37, "median": 88 + order % 9,
          "std": 31.25 + order % 7, "min": order % 5, "max": 240 + order % 16, "pixel_range": 230, "noise_std": 2.125,
          "noise_ratio": 0.0625}
         for order, image in enumerate(numbers.values())

@@ -236,3 +236,15 @@ def test_a_thinned_curve_keeps_its_mean() -> None:
     assert len(steps) <= 100
     assert steps == sorted(steps)
     assert abs(sum(values) / len(values) - 4.5) < 0.01
+
+
+async def test_a_key_pressed_before_the_screen_is_there_is_not_typed(
+    no_runner: None, make_app: Any, until: Any
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.current_mode == "data")
+        app.simulate_key("2")
+        app.simulate_key("p")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        assert app.current_mode == "model"

@@ -31,8 +31,9 @@ def looks(snap_compare: Any, make_app: Make, until: Any, settle: Any) -> Callabl
             if follows:
                 await until(pilot, lambda: app.history.step)
             await settle(pilot)
-            await pilot.press(*keys.split())
-            await settle(pilot)
+            for key in keys.split():
+                await pilot.press(key)
+                await settle(pilot)
 
         return bool(snap_compare(app, terminal_size=size, run_before=prepare))
 

@@ -4,6 +4,8 @@ import csv
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -389,3 +391,8 @@ def test_a_table_that_cannot_be_written_is_told_at_once(bench: Bench, tmp_path: 
     with pytest.raises(FextError, match="cannot be written"):
         bench.analyze(csv_path=str(tmp_path / "absent" / "table.csv"))
     assert bench.records.find_dataset(bench.folder) is None
+
+
+def test_no_torch_is_loaded() -> None:
+    code = "import sys, engine.analysis; assert not {'torch', 'matplotlib.pyplot', 'textual'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

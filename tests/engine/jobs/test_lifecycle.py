@@ -54,6 +54,22 @@ class TestDone:
         assert {job.id for job in jobs.records.jobs("running")} == set(lanes[:3])
         assert jobs.records.job(lanes[3]).state == "queued"
 
+    def test_a_worker_has_no_terminal_and_goes_first_when_memory_runs_out(self, jobs: "Jobs") -> None:
+        job = jobs.started(jobs.sample(ENDLESS))
+        process = Path(f"/proc/{job.pid}")
+        log = str(jobs.workspace.log_of_job(job.id))
+        assert [str((process / "fd" / str(number)).readlink()) for number in range(3)] == ["/dev/null", log, log]
+        assert int((process / "oom_score_adj").read_text()) > int(Path("/proc/self/oom_score_adj").read_text())
+
+    def test_no_module_is_taken_from_where_it_was_started_nor_from_the_workspace(
+        self, jobs: "Jobs", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for folder in (tmp_path, jobs.workspace.root):
+            for module in ("engine", "csv", "PIL", "sqlite3"):
+                (folder / f"{module}.py").write_text("raise SystemExit('taken from the wrong place')")
+        monkeypatch.chdir(tmp_path)
+        assert jobs.ended(jobs.sample()).state == "done"
+
     def test_names_are_data(self, jobs: "Jobs") -> None:
         folder = jobs.workspace.root / os.fsdecode(b"caf\xe9 \n\x1b[2J")
         arguments = {"folder": str(folder), "count": 2, "seed": 1}

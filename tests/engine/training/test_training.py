@@ -138,10 +138,11 @@ def test_a_time_budget_is_spent(bench: Bench, small: Small) -> None:
     result = bench.train("budget", small(training__minutes=0.03), report)
     state = json.loads((find_checkpoint(bench.workspace, "budget/last") / "training_state.json").read_text())
     assert result.state == "done"
-    assert 1.8 <= state["seconds"] < 6
+    assert state["seconds"] >= 1.8
     assert result.val_psnr is not None
-    rates = [values["learning_rate"] for _, _, values in report.metric_rows if "learning_rate" in values]
-    assert rates[-1] < 0.2 * max(rates)
+    assert report.metric_rows[-1][0] == result.steps
+    totals = {unit: total for phase, _, total, unit in report.progresses if phase == "training"}
+    assert totals == {"s": pytest.approx(1.8)}
 
 
 def test_kept_epochs_can_be_found(bench: Bench, small: Small) -> None:
