@@ -111,8 +111,8 @@ class FextApp(JobSteering):
             self.exit()
             return
         options = (
-            ("leave", "Leave it running", "fext shows its curve when it is opened again"),
-            ("stop", "Stop it and leave", "it saves a checkpoint and ends in seconds"),
+            ("leave", "Leave it running", "fext, opened again, shows its curve"),
+            ("stop", "Stop it and leave", "with a checkpoint, in seconds"),
             ("stay", "Stay", ""),
         )
         self.push_screen(Choose(f"Job {job.id} ({job.kind}) is {job.state}.", options), self._leave)

@@ -21,6 +21,8 @@ LOOK_SECONDS = 0.3
 """How often the records are asked whether anything changed."""
 CARE_SECONDS = 5.0
 """How often, while a job runs, it is checked that its processes are alive."""
+RETRY_SECONDS = 3.0
+"""How long after a failure the records are tried again."""
 NEWEST_JOBS = 100
 """How many of the newest jobs are watched for changes of state."""
 KEPT_POINTS = 4096
@@ -152,13 +154,18 @@ class Watcher:
         self._wake.set()
 
     def run(self) -> None:
-        """Watch until closed; the body of the thread."""
-        try:
-            with Records(self._workspace) as records:
-                self._watch(records)
-        except FextError as error:
-            if not self._closing.is_set():
-                self._post(FollowingFailed(error))
+        """Watch until closed; the body of the thread. What fails is told once and tried again."""
+        told = ""
+        while not self._closing.is_set():
+            try:
+                with Records(self._workspace) as records:
+                    self._watch(records)
+            except FextError as error:
+                self._let_go()
+                if str(error) != told and not self._closing.is_set():
+                    self._post(FollowingFailed(error))
+                told = str(error)
+                self._closing.wait(RETRY_SECONDS)
 
     def _watch(self, records: Records) -> None:
         from engine.jobs.care import reconcile

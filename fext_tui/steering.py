@@ -78,6 +78,13 @@ class JobSteering(App[None]):
             self.jobs_changed.publish(None)
             self.refresh_bindings()
 
+    def forget_jobs(self) -> None:
+        """Forget what was heard of jobs, when their records are gone."""
+        self.current_job = None
+        self.history = History()
+        self.jobs_changed.publish(None)
+        self.refresh_bindings()
+
     def watch_jobs(self) -> None:
         """Start the thread that follows jobs."""
         self.run_worker(self._watcher.run, group="follow", thread=True)
@@ -88,12 +95,20 @@ class JobSteering(App[None]):
 
     def with_records(self, work: Callable[[Records], object], group: str) -> None:
         """Do ``work`` in a thread with records of its own; it posts messages. What it raises is told as a toast."""
-        self.run_worker(partial(self._work, work), group=group, thread=True)
 
-    def _work(self, work: Callable[[Records], object]) -> None:
-        try:
+        def opened() -> None:
             with Records(self.workspace) as records:
                 work(records)
+
+        self.in_thread(opened, group)
+
+    def in_thread(self, work: Callable[[], object], group: str) -> None:
+        """Do ``work`` in a thread; it posts messages. What it raises is told as a toast."""
+        self.run_worker(partial(self._work, work), group=group, thread=True)
+
+    def _work(self, work: Callable[[], object]) -> None:
+        try:
+            work()
         except (FextError, OSError) as error:
             self.post_message(Refused(error))
 

@@ -1,10 +1,12 @@
 """All that is known of one job, read from the records in a thread."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.records import JobRow, Records, Row
 from engine.settings import FIELDS, text_of
+from engine.workspace import Workspace
 from fext_tui.following import History, Series, job_name
 
 METRICS = ("train/loss", "validation/loss", "validation/psnr", "learning_rate", "img_s")
@@ -20,6 +22,11 @@ class JobStory:
     lines: list[Row]
     artifacts: list[Row]
     history: History
+
+    def figure(self, workspace: Workspace) -> Path | None:
+        """Return the first picture that the job made and that is still there."""
+        paths = (workspace.actual_path(row["path"]) for row in self.artifacts)
+        return next((path for path in paths if path.suffix == ".png" and path.is_file()), None)
 
 
 def read_story(records: Records, number: int) -> JobStory:

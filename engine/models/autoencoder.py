@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.models.blocks import ChannelNorm, Compression, Downsample, ResidualBlock, Upsample, initialize
+from engine.models.shortcut import PatchShortcut
 from engine.settings import ModelSettings, Pooling, Variant
 
 _STEM = 2
@@ -41,8 +42,10 @@ class Autoencoder(nn.Module):
     """A convolutional autoencoder of images (B, C, H, W) in [0, 1], C = 1 or 3, any H and W of 16 or more.
 
     A pixel-unshuffle stem brings the picture to half size with four times the channels, where convolutions
-    are quick; its inverse in the head restores every pixel. The output is not clamped, so that the gradient
-    never vanishes.
+    are quick; its inverse in the head restores every pixel. Beside the whole network lies a linear shortcut, from
+    each patch of ``downsampling`` × ``downsampling`` pixels to one position of the latent and back; `fit_shortcut`
+    makes it the principal components of the training images, and the network, which starts at zero, learns what
+    they leave. The output is not clamped, so that the gradient never vanishes.
     """
 
     def __init__(self, settings: ModelSettings, image_channels: int, seed: int = 0) -> None:
@@ -64,23 +67,27 @@ class Autoencoder(nn.Module):
             self.decoder.extend(ResidualBlock(widths[level]) for _ in range(stages.blocks[level]))
             if level:
                 self.decoder.append(Upsample(widths[level], widths[level - 1]))
-        self.head = nn.Sequential(ChannelNorm(widths[0]), nn.Conv2d(widths[0], image_channels * _STEM**2, 3, padding=1))
-        initialize(self, torch.Generator().manual_seed(seed))
+        last = nn.Conv2d(widths[0], image_channels * _STEM**2, 3, padding=1)
+        self.head = nn.Sequential(ChannelNorm(widths[0]), last)
+        self.shortcut = PatchShortcut(image_channels, settings.latent_channels, settings.downsampling)
+        generator = torch.Generator().manual_seed(seed)
+        initialize(self, generator)
+        self.shortcut.initialize(generator)
+        nn.init.zeros_(self.compression.project.weight)
+        nn.init.zeros_(last.weight)
         self.to(memory_format=torch.channels_last)
 
     def encode(self, images: Tensor, keys: Tensor | None = None) -> Tensor:
         """Return the latent (B, Z, h, w), h = ⌈H / downsampling⌉; ``keys`` (B,) switch dropout on."""
-        height, width = images.shape[-2:]
-        padding = (0, -width % self.downsampling, 0, -height % self.downsampling)
-        images = F.pad(images * 2 - 1, padding, mode="replicate")
-        x = self.encoder(self.stem(F.pixel_unshuffle(images, _STEM)))
-        latent: Tensor = self.compression(x, keys)
+        images = F.pad(images, self._padding(images), mode="replicate")
+        x = self.encoder(self.stem(F.pixel_unshuffle(images * 2 - 1, _STEM)))
+        latent: Tensor = self.compression(x, self.shortcut.encode(images), keys)
         return latent
 
     def decode(self, latent: Tensor) -> Tensor:
         """Return images (B, C, h · downsampling, w · downsampling), about [0, 1], not clamped."""
         x = self.head(self.decoder(self.expansion(latent)))
-        return F.pixel_shuffle(x, _STEM) * 0.5 + 0.5
+        return F.pixel_shuffle(x, _STEM) + self.shortcut.decode(latent)
 
     def forward(self, images: Tensor, keys: Tensor | None = None) -> Tensor:
         """Return the reconstruction, of the images' own size."""
@@ -96,6 +103,14 @@ class Autoencoder(nn.Module):
         if pooling == "mean":
             return mean
         return torch.cat([mean, latent.std((2, 3), correction=0)], 1)
+
+    def _padding(self, images: Tensor) -> tuple[int, int, int, int]:
+        height, width = images.shape[-2:]
+        return (0, -width % self.downsampling, 0, -height % self.downsampling)
+
+    def fit_shortcut(self, images: Tensor) -> None:
+        """Make the shortcut the principal components of the patches of images (N, C, H, W) in [0, 1]."""
+        self.shortcut.fit(F.pad(images, self._padding(images), mode="replicate"))
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Return (Z, h, w) of the latent of an image of this size."""

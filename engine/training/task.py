@@ -1,5 +1,10 @@
 """The tasks of training: a new run, and a run that goes on."""
 
+import time
+
+import numpy as np
+import torch
+
 from engine.checkpoints import IMAGES_FILE, TRAINING_TENSORS_FILE, find_checkpoint, read_config
 from engine.device import choose_device, compile_choice
 from engine.errors import FextError, UsageError
@@ -10,6 +15,7 @@ from engine.models.loading import load_tensors, load_weights
 from engine.records import Records
 from engine.report import Report
 from engine.settings import Settings
+from engine.tensors import to_float
 from engine.training.checkpoint import Standing, load_standing
 from engine.training.compiling import CompiledStep, EagerStep
 from engine.training.loss import step_loss
@@ -17,6 +23,8 @@ from engine.training.order import steps_of_epoch
 from engine.training.tensorboard import with_tensorboard
 from engine.training.trainer import Session, Trainer, TrainingResult
 from engine.workspace import Workspace
+
+_FITTED_IMAGES = 512
 
 
 def train(settings: Settings, workspace: Workspace, records: Records, report: Report, *, run: int) -> TrainingResult:
@@ -34,6 +42,7 @@ def train(settings: Settings, workspace: Workspace, records: Records, report: Re
     data = prepare(settings, workspace, records, report)
     _need_images(data)
     model = Autoencoder(settings.model, 1 if settings.data.grayscale else 3, settings.training.seed)
+    _fit_shortcut(model, data, settings, report)
     standing = Standing()
     _begin_stretch(standing, settings, data)
     session = Session(name, run, folder, settings, device, data, model, standing, {})
@@ -93,6 +102,14 @@ def _need_images(data: TrainingData) -> None:
             "No image is left to train on.",
             "Add images, or lower data.validation_fraction or raise data.sample_fraction.",
         )
+
+
+def _fit_shortcut(model: Autoencoder, data: TrainingData, settings: Settings, report: Report) -> None:
+    began = time.perf_counter()
+    count = min(len(data.train), _FITTED_IMAGES)
+    drawn = np.random.default_rng(settings.training.seed).choice(len(data.train), count, replace=False)
+    model.fit_shortcut(to_float(torch.from_numpy(data.train.batch(np.sort(drawn)))))
+    report.log(f"Principal components of {count:,} images found in {time.perf_counter() - began:.1f} s.")
 
 
 def _begin_stretch(standing: Standing, settings: Settings, data: TrainingData) -> None:

@@ -42,6 +42,7 @@ from engine.training.schedule import learning_rate
 _REPORTS_AN_EPOCH = 50
 _PROGRESS_SECONDS = 0.25
 _SAVE_SECONDS = 30
+_SHORTCUT_SHARE = 0.03
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Trainer:
         self.report = report
         training = self.settings.training
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+            parameter_groups(self.model), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
         )
         put_tensors(self.optimizer, self.model, session.tensors)
         self.scaler = _scaler(self.device, session.tensors)
@@ -169,7 +170,7 @@ class Trainer:
         standing, training = self.standing, self.settings.training
         rate = learning_rate(training, standing.step - standing.stretch_start_step, self._share())
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         loss = self.step.loss_and_gradients(images, keys, self.scaler)
         if training.gradient_clip:
             self.scaler.unscale_(self.optimizer)
@@ -338,6 +339,17 @@ class Trainer:
             extra["scale"] = torch.tensor(float(state["scale"]))
             extra["growth_tracker"] = torch.tensor(int(state["_growth_tracker"]))
         return tensors_of(self.optimizer, self.model, extra)
+
+
+def parameter_groups(model: Autoencoder) -> list[dict[str, Any]]:
+    """Return the network's parameters at the full learning rate, and the shortcut's at a small share of it.
+
+    The shortcut is nearly right from the start; at the full rate it would be undone before the network has learned.
+    """
+    shortcut = list(model.shortcut.parameters())
+    own = {id(parameter) for parameter in shortcut}
+    network = [parameter for parameter in model.parameters() if id(parameter) not in own]
+    return [{"params": network, "share": 1.0}, {"params": shortcut, "share": _SHORTCUT_SHARE}]
 
 
 def _scaler(device: Device, tensors: Mapping[str, Tensor]) -> torch.amp.GradScaler:

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.events import Resize
+from textual.events import Click, Resize
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
@@ -25,6 +25,7 @@ HEIGHTS: Breakpoints = [(0, "-short"), (40, "-tall")]
 SMALLEST = (60, 20)
 """Columns and rows under which a screen has the class ``-tiny`` and says so instead of its body."""
 
+PRODUCT = "  FeXT  "
 TABS = (("1", "data", "Data"), ("2", "model", "Model"), ("3", "viewer", "Viewer"), ("4", "runs", "Runs"))
 
 
@@ -37,20 +38,24 @@ class TopBar(Static):
 
     def on_resize(self) -> None:
         """Write the line anew for this width."""
-        parts: list[Content | tuple[str, str] | str] = [("  FeXT  ", "bold $accent")]
-        for key, mode, title in TABS:
-            here = mode == self._mode
-            parts.append(
-                (
-                    f" {key} {title} ",
-                    "bold $block-cursor-foreground on $block-cursor-background" if here else "$text-muted",
-                )
-            )
-        line = Content.assemble(*parts)
-        app = cast("FextApp", self.app)
+        line = Content.assemble((PRODUCT, "bold $accent"), *(self._tab(*tab) for tab in TABS))
+        root = cast("FextApp", self.app).workspace.root
         room = self.size.width - line.cell_length - 3
-        place = shortened(folder_name(app.workspace.root), room) if room > 8 else ""
-        self.update(line + Content.styled(place.rjust(room + 1), "$text-muted"))
+        place = shortened(folder_name(root), room) if room > 8 else ""
+        self.update(line + Content.styled(f"{place:>{max(room, 0) + 1}}", "$text-muted"))
+
+    def _tab(self, key: str, mode: str, title: str) -> tuple[str, str]:
+        here = "bold $block-cursor-foreground on $block-cursor-background"
+        return f" {key} {title} ", here if mode == self._mode else "$text-muted"
+
+    def on_click(self, event: Click) -> None:
+        """Show the screen whose title the mouse is on."""
+        left = len(PRODUCT)
+        for key, mode, title in TABS:
+            right = left + len(key) + len(title) + 3
+            if left <= event.x < right:
+                cast("FextApp", self.app).action_mode(mode)
+            left = right
 
 
 class FextScreen(Screen[None]):

@@ -91,7 +91,9 @@ class DataScreen(FextScreen):
         Binding("d", "pane('dataset')", "Dataset", show=False, id="data.dataset", tooltip="To the summary"),
         Binding("f", "pane('settings')", "Settings", show=False, id="data.settings", tooltip="To the settings"),
         Binding("i", "pane('images')", "Images", show=False, id="data.images", tooltip="To the table of images"),
-        Binding("v", "pane('distribution')", "Distribution", show=False, id="data.distribution"),
+        Binding(
+            "v", "pane('distribution')", "Distribution", show=False, id="data.distribution", tooltip="To the plots"
+        ),
         Binding("x", "pane('findings')", "Findings", show=False, id="data.findings", tooltip="What is wrong"),
     ]
 
@@ -163,6 +165,7 @@ class DataScreen(FextScreen):
         self.query_one(DistributionPane).show(facts)
         self._show_images(facts)
         self._show_findings(facts)
+        self._enter_pane()
 
     def _show_images(self, facts: DatasetFacts) -> None:
         self.query_one("#pane-images").set_class(not facts.images, "-empty")
@@ -187,8 +190,13 @@ class DataScreen(FextScreen):
         """Go to a pane."""
         self.query_one(Panes).show(name)
         self.set_focus(None)
+        self._enter_pane()
+
+    def _enter_pane(self) -> None:
+        """Give the keys to what the current pane holds, where it holds anything and nothing else has them."""
+        name = self.query_one(Panes).current
         target = {"settings": "#setting-list", "images": "#images", "findings": "#findings"}.get(name)
-        if target and not self.query_one(f"#pane-{name}").has_class("-empty"):
+        if target and self.focused is None and not self.query_one(f"#pane-{name}").has_class("-empty"):
             self.query_one(target).focus()
 
     def action_leave_field(self) -> None:

@@ -1,6 +1,5 @@
 """Model: settings, training with its curves, checkpoints, log."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,12 +12,13 @@ from textual.widgets import Static
 
 from engine.checkpoints import CheckpointFacts, delete_checkpoint, list_checkpoints
 from engine.errors import UsageError
-from engine.records import JobRow, Records
+from engine.records import JobRow
 from fext_tui import text
 from fext_tui.following import History
 from fext_tui.screens.base import Breakpoints
 from fext_tui.screens.configurations import ConfiguringScreen
 from fext_tui.screens.dialogs import Ask, Confirm
+from fext_tui.throttle import Throttle
 from fext_tui.widgets.checkpoints import CheckpointTable
 from fext_tui.widgets.curves_pane import CurvesPane
 from fext_tui.widgets.log import JobLog
@@ -26,8 +26,6 @@ from fext_tui.widgets.panes import Panes, PaneStrip
 from fext_tui.widgets.settings_form import SettingsForm
 
 if TYPE_CHECKING:
-    from textual.timer import Timer
-
     from engine.jobs.follow import Update
 
 GROUPS = ("model", "training", "device", "data", "augmentation", "evaluation", "encoding")
@@ -81,9 +79,8 @@ class ModelScreen(ConfiguringScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._redraw: Timer | None = None
-        self._drawn_at = 0.0
-        self._history = History()
+        self._curves = Throttle(self, REDRAW_SECONDS, self._show_history)
+        self._history = self._trained = History()
         self._facts: dict[str, CheckpointFacts] = {}
 
     def compose_body(self) -> ComposeResult:
@@ -102,12 +99,12 @@ class ModelScreen(ConfiguringScreen):
         """Show what is known, and listen for news."""
         self.fext.job_updates.subscribe(self, self._hear)
         self.fext.job_ended.subscribe(self, self._hear_end)
-        self._show_history()
+        self._curves.now()
         self._read_checkpoints()
 
     def on_screen_resume(self) -> None:
         """Draw what came while another screen was shown."""
-        self._show_history()
+        self._curves.now()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what concerns a checkpoint only where there is one."""
@@ -122,33 +119,26 @@ class ModelScreen(ConfiguringScreen):
         self.query_one(Panes).show(name)
         target = {"settings": "#setting-list", "checkpoints": "#checkpoints", "log": "#log"}.get(name)
         self.set_focus(self.query_one(target) if target else None)
-        self._show_history()
+        self._curves.now()
 
     # --- News -------------------------------------------------------------------------------------------------
 
     def _hear(self, update: "Update") -> None:
         if update.metrics or self._history is not self.fext.history:
-            self._show_soon()
+            self._curves.soon()
         if any(row["name"] == "validation/psnr" for row in update.metrics):
             self._read_checkpoints()
         self._take_log()
 
     def _hear_end(self, job: JobRow) -> None:
-        self._show_history()
+        self._curves.now()
         self._read_checkpoints()
 
-    def _show_soon(self) -> None:
-        """Draw now, or as soon as the last drawing is long enough ago."""
-        if self._redraw is None:
-            wait = self._drawn_at + REDRAW_SECONDS - time.monotonic()
-            self._redraw = self.set_timer(max(wait, 0.01), self._show_history)
-
     def _show_history(self) -> None:
-        if self._redraw is not None:
-            self._redraw.stop()
-        self._redraw, self._drawn_at = None, time.monotonic()
         self._take_log()
-        self.query_one(CurvesPane).show(self.fext.history)
+        if self._history.job is None or self._history.job.run is not None:
+            self._trained = self._history
+        self.query_one(CurvesPane).show(self._trained)
 
     def _take_log(self) -> None:
         log = self.query_one(JobLog)
@@ -158,7 +148,7 @@ class ModelScreen(ConfiguringScreen):
         log.take(self._history.lines)
 
     def _read_checkpoints(self) -> None:
-        self.run_worker(self._list_checkpoints, group="checkpoints", thread=True, exclusive=True)
+        self.fext.in_thread(self._list_checkpoints, "checkpoints")
 
     def _list_checkpoints(self) -> None:
         self.post_message(CheckpointsRead(list_checkpoints(self.fext.workspace)))
@@ -221,11 +211,11 @@ class ModelScreen(ConfiguringScreen):
         )
 
     def _delete(self, name: str) -> None:
-        def work(_: Records) -> None:
+        def work() -> None:
             delete_checkpoint(self.fext.workspace, name)
             self.post_message(CheckpointDeleted(name))
 
-        self.fext.with_records(work, "checkpoints")
+        self.fext.in_thread(work, "checkpoints")
 
     @on(CheckpointDeleted)
     def _tell_deleted(self, message: CheckpointDeleted) -> None:

@@ -17,12 +17,15 @@ from fext_tui import text
 from fext_tui.screens.base import FextScreen
 from fext_tui.screens.dialogs import Confirm
 from fext_tui.stories import JobStory, read_story
+from fext_tui.throttle import Throttle
 from fext_tui.widgets.curves_pane import CurvesPane
 from fext_tui.widgets.job_facts import story_facts
 from fext_tui.widgets.job_table import JobTable
 from fext_tui.widgets.panes import Panes, PaneStrip
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.jobs.follow import Update
 
 PANES = {"jobs": ("b", "Jobs"), "details": ("i", "Details"), "curves": ("v", "Curves")}
@@ -53,11 +56,12 @@ class StoryRead(Message):
 
 
 class UpkeepDone(Message):
-    """Something was done for the upkeep of the workspace."""
+    """Something was done for the upkeep of the workspace; ``emptied``: there are no records any more."""
 
-    def __init__(self, told: str) -> None:
+    def __init__(self, told: str, *, emptied: bool = False) -> None:
         super().__init__()
         self.told = told
+        self.emptied = emptied
 
 
 class RunsScreen(FextScreen):
@@ -73,6 +77,7 @@ class RunsScreen(FextScreen):
         Binding("s", "stop", "Stop", id="runs.stop", tooltip="Stop the selected job with a checkpoint; again: kill it"),
         Binding("a", "attach", "Attach", id="runs.attach", tooltip="Follow the selected job on Model"),
         Binding("r", "resume", "Resume", id="runs.resume", tooltip="Go on with the selected run"),
+        Binding("o", "open", "Open", id="runs.open", tooltip="Show the job's figure in the Viewer"),
         Binding("x", "export", "Export", id="runs.export", group=_UPKEEP, tooltip="Write all records as CSV files"),
         Binding("g", "remove_logs", "Logs", id="runs.logs", group=_UPKEEP, tooltip="Remove the logs of ended jobs"),
         Binding("D", "delete", "Delete", id="runs.delete", group=_UPKEEP, tooltip="Delete all records"),
@@ -81,7 +86,8 @@ class RunsScreen(FextScreen):
     def __init__(self) -> None:
         super().__init__()
         self._jobs: dict[int, JobRow] = {}
-        self._told_at = 0.0
+        self._progress = Throttle(self, TOLD_SECONDS, self._show_progress)
+        self._figure: Path | None = None
 
     def compose_body(self) -> ComposeResult:
         """Give table, details and curves."""
@@ -108,6 +114,8 @@ class RunsScreen(FextScreen):
         job = self._selected
         if action == "stop":
             return job is not None and not job.has_ended
+        if action == "open":
+            return self._figure is not None
         if action == "attach":
             return job is not None
         if action == "resume":
@@ -153,10 +161,14 @@ class RunsScreen(FextScreen):
         self.refresh_bindings()
 
     def _hear(self, update: "Update") -> None:
-        if time.monotonic() - self._told_at > TOLD_SECONDS:
-            self._told_at = time.monotonic()
-            self.query_one(JobTable).show_progress(update.job)
-            if self._selected is not None and self._selected.id == update.job.id:
+        if not update.job.has_ended:
+            self._progress.soon()
+
+    def _show_progress(self) -> None:
+        job = self.fext.current_job
+        if job is not None and self.is_current:
+            self.query_one(JobTable).show_progress(job)
+            if self._selected is not None and self._selected.id == job.id:
                 self._read_story()
 
     @on(DataTable.RowHighlighted)
@@ -180,6 +192,8 @@ class RunsScreen(FextScreen):
             log = self.fext.workspace.log_of_job(story.job.id)
             self.query_one("#story", Static).update(story_facts(story, self.fext.clock(), log))
             self.query_one(CurvesPane).show(story.history)
+            self._figure = story.figure(self.fext.workspace)
+            self.refresh_bindings()
 
     # --- Jobs -------------------------------------------------------------------------------------------------
 
@@ -193,6 +207,11 @@ class RunsScreen(FextScreen):
         if self._selected is not None:
             self.fext.attach(self._selected.id)
             await self.fext.show_curves()
+
+    async def action_open(self) -> None:
+        """Show the first figure that the selected job made in the Viewer."""
+        if self._figure is not None:
+            await self.fext.open_in_viewer(self._figure)
 
     def action_resume(self) -> None:
         """Go on with the run of the selected job."""
@@ -226,7 +245,7 @@ class RunsScreen(FextScreen):
 
         def work(records: Records) -> None:
             records.delete_everything()
-            self.post_message(UpkeepDone("All records are deleted."))
+            self.post_message(UpkeepDone("All records are deleted.", emptied=True))
 
         detail = "Jobs, curves and measurements go; images, checkpoints and embeddings stay. This cannot be undone."
         self._ask("Delete all records?", detail, "Delete all", work)
@@ -241,4 +260,6 @@ class RunsScreen(FextScreen):
     @on(UpkeepDone)
     def _tell(self, message: UpkeepDone) -> None:
         self.notify(message.told, markup=False, timeout=8)
+        if message.emptied:
+            self.fext.forget_jobs()
         self._read()

@@ -97,22 +97,42 @@ class ViewerScreen(FextScreen):
     CSS_PATH = "viewer.tcss"
     BINDING_GROUP_TITLE = "Viewer"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "move(1)", "Next", group=_MOVE, id="viewer.next"),
-        Binding("k", "move(-1)", "Previous", group=_MOVE, id="viewer.previous"),
-        Binding("down,right", "move(1)", "Next", show=False, id="viewer.next_arrow"),
-        Binding("up,left", "move(-1)", "Previous", show=False, id="viewer.previous_arrow"),
-        Binding("pagedown,space", "page(1)", "Next page", show=False, id="viewer.page_down"),
-        Binding("pageup", "page(-1)", "Page before", show=False, id="viewer.page_up"),
-        Binding("home,g", "end(-1)", "First", show=False, id="viewer.first"),
-        Binding("end,G", "end(1)", "Last", show=False, id="viewer.last"),
-        Binding("left_square_bracket", "source(-1)", "Source before", key_display="[", group=_SOURCE, id="viewer.back"),
-        Binding("right_square_bracket", "source(1)", "Next source", key_display="]", group=_SOURCE, id="viewer.forth"),
-        Binding("tab", "source(1)", "Next source", show=False, id="viewer.forth_tab"),
-        Binding("shift+tab", "source(-1)", "Source before", show=False, id="viewer.back_tab"),
+        Binding("j", "move(1)", "Next", group=_MOVE, id="viewer.next", tooltip="The next picture"),
+        Binding("k", "move(-1)", "Previous", group=_MOVE, id="viewer.previous", tooltip="The picture before"),
+        Binding("down,right", "move(1)", "Next", show=False, id="viewer.next_arrow", tooltip="The next picture"),
+        Binding(
+            "up,left", "move(-1)", "Previous", show=False, id="viewer.previous_arrow", tooltip="The picture before"
+        ),
+        Binding("pagedown", "page(1)", "Next page", show=False, id="viewer.page_down", tooltip="A page onward"),
+        Binding("pageup", "page(-1)", "Page before", show=False, id="viewer.page_up", tooltip="A page back"),
+        Binding("home,g", "end(-1)", "First", show=False, id="viewer.first", tooltip="The first picture"),
+        Binding("end,G", "end(1)", "Last", show=False, id="viewer.last", tooltip="The last picture"),
+        Binding(
+            "left_square_bracket",
+            "source(-1)",
+            "Source back",
+            key_display="[",
+            group=_SOURCE,
+            id="viewer.back",
+            tooltip="The source before this one",
+        ),
+        Binding(
+            "right_square_bracket",
+            "source(1)",
+            "Next source",
+            key_display="]",
+            group=_SOURCE,
+            id="viewer.forth",
+            tooltip="The next source of pictures",
+        ),
+        Binding(
+            "tab", "source(1)", "Next source", show=False, id="viewer.forth_tab", tooltip="The next source of pictures"
+        ),
+        Binding("shift+tab", "source(-1)", "", show=False, id="viewer.back_tab"),
         Binding("o", "open", "Folder", id="viewer.open", tooltip="Show the pictures of any folder"),
         Binding("slash", "filter", "Filter", key_display="/", id="viewer.filter", tooltip="Names that hold a text"),
         Binding("f", "large", "Large", id="viewer.large", tooltip="The picture alone, and back"),
-        Binding("enter", "large", "Large", show=False, id="viewer.large_enter"),
+        Binding("enter", "large", "Large", show=False, id="viewer.large_enter", tooltip="The picture alone, and back"),
         Binding("r", "reload", "Reload", show=False, id="viewer.reload", tooltip="Read the folder again"),
         Binding("p", "plain", "Blocks", id="viewer.plain", tooltip="Draw with blocks in place of terminal graphics"),
     ]

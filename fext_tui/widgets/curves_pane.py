@@ -27,6 +27,7 @@ class CurvesPane(Container):
     def __init__(self, empty: str = EMPTY) -> None:
         super().__init__(id="pane-curves", classes="-empty")
         self._empty = empty
+        self._history = History()
 
     def compose(self) -> ComposeResult:
         """Give figures and two plots, each under its legend."""
@@ -40,8 +41,13 @@ class CurvesPane(Container):
                 yield Static(id="psnr-legend")
                 yield CurvePlot(*PSNR, id="psnr-plot")
 
+    def on_resize(self) -> None:
+        """Draw for this size."""
+        self.show(self._history)
+
     def show(self, history: History) -> None:
         """Draw what is known of a run."""
+        self._history = history
         live = draws_now(history.job)
         self.set_class(not (history.series and live), "-empty")
         self.query_one(".empty", Static).update(self._empty if live else NOT_LIVE, layout=False)

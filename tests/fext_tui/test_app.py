@@ -235,3 +235,23 @@ def test_settings_are_shared(workspace: Workspace) -> None:
     assert isinstance(app, App)
     app.settings = app.settings.with_values({"training.epochs": 3})
     assert app.settings.training.epochs == 3
+
+
+async def test_the_mouse_reaches_screens_and_keys(opened: Any, shown: Shown) -> None:
+    async with opened(size=(120, 36)) as pilot:
+        await pilot.click("#top-bar", offset=(shown(pilot).index("4 Runs"), 0))
+        await pilot.pause()
+        assert pilot.app.current_mode == "runs"
+        keys = shown(pilot).splitlines()[-1]
+        await pilot.click("#key-line", offset=(keys.index("? Keys"), 0))
+        await pilot.pause()
+        assert "All keys of this screen" in shown(pilot)
+
+
+async def test_a_row_is_changed_by_mouse(opened: Any, shown: Shown) -> None:
+    async with opened(keys="2") as pilot:
+        row = next(row for row in pilot.app.screen.query("SettingRow") if row.field.key == "model.downsampling")
+        await pilot.click(row)
+        await pilot.click(row)
+        await pilot.pause()
+        assert pilot.app.settings.model.downsampling == 32

@@ -163,8 +163,10 @@ async def test_the_table_is_read_a_page_at_a_time(
 
 async def test_any_column_sorts_the_table(opened: Opener, until: Wait, workspace: Workspace, records: Records) -> None:
     record(workspace, records, 150)
-    async with opened(keys="i r") as pilot:
+    async with opened(keys="i") as pilot:
         look = Look(pilot)
+        await until(pilot, lambda: look.table.has_focus and look.table.row_count)
+        await pilot.press("r")
         choices = pilot.app.screen.query_one(OptionList)
         texts = [str(choices.get_option_at_index(index).prompt) for index in range(choices.option_count)]
         assert len(texts) == 6 + 8 + 4, "the file, and the metrics of the groups that were measured"
@@ -225,6 +227,7 @@ async def test_enter_shows_the_image_in_the_viewer(
     async with opened(keys="i") as pilot:
         look = Look(pilot)
         await until(pilot, lambda: look.table.row_count == 10)
+        await until(pilot, lambda: look.table.has_focus)
         await pilot.press("down", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, ViewerScreen))
         await until(pilot, lambda: pilot.app.screen.query_one(FileList).current == "cars/0002.png")

@@ -13,7 +13,7 @@ from engine.jobs.process import boot_id, host_name, start_time
 from engine.records import Records
 from engine.settings import Settings
 from engine.workspace import Workspace
-from fext_tui.following import KEPT_POINTS, History, JobEnded, JobHeard, JobsChanged, Series, Watcher
+from fext_tui.following import KEPT_POINTS, FollowingFailed, History, JobEnded, JobHeard, JobsChanged, Series, Watcher
 
 
 def test_a_curve_that_is_told_again_replaces_what_lies_beyond() -> None:
@@ -108,6 +108,16 @@ def test_a_job_that_ended_long_ago_is_shown_but_not_announced(
     watcher.close()
     thread.join(10)
     assert not any(isinstance(message, JobEnded) for message in told._messages)
+
+
+def test_watching_goes_on_after_a_failure(records: Records, heard: tuple[Watcher, Heard]) -> None:
+    _, told = heard
+    job = add_running(records)
+    told.wait(JobHeard)
+    records.delete_job(job)
+    assert "no job" in told.wait(FollowingFailed).error.cause
+    add_running(records, "redux-two")
+    told.wait(JobHeard, lambda message: message.name == "redux-two")
 
 
 def test_changes_of_state_are_told(records: Records, heard: tuple[Watcher, Heard]) -> None:

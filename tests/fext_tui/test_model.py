@@ -1,5 +1,6 @@
 """The Model screen, by keys: settings as a whole, checkpoints, a real training with its curve."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,3 +249,29 @@ async def test_a_key_pressed_before_the_screen_is_there_is_not_typed(
         app.simulate_key("p")
         await until(pilot, lambda: len(app.screen_stack) == 2)
         assert app.current_mode == "model"
+
+
+async def test_an_evaluation_leaves_the_curve_in_place(
+    furnished: Workspace, furniture: Any, no_runner: None, opened: Any, until: Any, records: Records, shown: Shown
+) -> None:
+    async with opened(keys="2 v") as pilot:
+        job = records.add_job("evaluate", "cpu", {}, {"checkpoint": "redux-photos"})
+        furniture.run_here(job, 5.0, done=1)
+        await until(pilot, lambda: pilot.app.history.name == "redux-photos")
+        await pilot.press("v")
+        await pilot.pause()
+        assert "medium-wide" in shown(pilot)
+        assert "loss ─ train" in shown(pilot)
+
+
+async def test_without_live_plot_the_curve_comes_at_the_end(
+    furniture: Any, no_runner: None, opened: Any, until: Any, records: Records, shown: Shown
+) -> None:
+    job = furniture.training("redux-now", 1.0, "running", steps=300)
+    off = Settings().with_values({"training.live_plot": False}).model_dump(mode="json")
+    records.change_job(job, settings=json.dumps(off))
+    async with opened(keys="2 v") as pilot:
+        await until(pilot, lambda: pilot.app.history.step == 300)
+        await until(pilot, lambda: "The live plot is off" in shown(pilot))
+        records.change_job(job, state="done", ended=5.0)
+        await until(pilot, lambda: "loss ─ train" in shown(pilot))

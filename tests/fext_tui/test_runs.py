@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable
 from typing import Any
 
+from PIL import Image
 from textual.pilot import Pilot
 
 from engine.records import Records
@@ -88,6 +89,9 @@ async def test_deleting_records_asks_with_no_first(
         assert len(records.jobs()) == 5
         await pilot.press("D", "y")
         await until(pilot, lambda: "No job yet." in shown(pilot))
+        assert "No job runs." in shown(pilot)
+        await pilot.press("2", "v")
+        await until(pilot, lambda: "No curve yet." in shown(pilot))
     assert records.jobs() == []
     assert records.runs() == []
     assert (furnished.checkpoints / "redux-photos").is_dir()
@@ -153,3 +157,16 @@ async def test_progress_of_a_running_job_is_in_the_table(
         await until(pilot, lambda: "running 30 %" in shown(pilot))
         records.change_job(job, done=400)
         await until(pilot, lambda: "running 40 %" in shown(pilot))
+
+
+async def test_the_figure_of_a_job_opens_in_the_viewer(
+    furnished: Workspace, records: Records, opened: Any, until: Any, shown: Shown
+) -> None:
+    figure = furnished.validation / "redux-photos" / "reconstructions.png"
+    figure.parent.mkdir()
+    Image.new("RGB", (32, 16), "teal").save(figure)
+    records.add_artifact(2, "figure", figure)
+    async with opened(size=(120, 36), keys="4 down down down") as pilot:
+        assert "o Open" in shown(pilot)
+        await pilot.press("o")
+        await until(pilot, lambda: pilot.app.current_mode == "viewer" and "reconstructions.png" in shown(pilot))

@@ -158,6 +158,5 @@ async def test_every_field_takes_its_own_text(opened: Any) -> None:
                     row.edit()
                     await pilot.pause()
                     await pilot.press("enter")
-                    await pilot.pause()
                     assert not pilot.app.screen.query("SettingRow Input"), key
                 assert value_of(pilot, key) == field.default

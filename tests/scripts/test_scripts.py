@@ -37,7 +37,7 @@ case "$1 $2 $3" in
             printf '#!/bin/bash\necho "ran %s $*"\n[[ $FAILING != %s ]]\n' $tool $tool >"$here/$tool"
             chmod +x "$here/$tool"
         done ;;
-    *) exec REAL "$@" ;;
+    *) exec "REAL" "$@" ;;
 esac
 """
 

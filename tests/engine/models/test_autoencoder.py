@@ -1,5 +1,6 @@
 """The autoencoders: shapes for any size, gradients everywhere, full-resolution detail, dropout by key."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -99,3 +100,25 @@ def test_vectors_are_the_pooled_latent(pooling: str, dim: int) -> None:
     if expected is None:
         expected = torch.cat([torch.from_numpy(latent.mean(2)), torch.from_numpy(latent.std(2))], 1).numpy()
     assert abs(vectors - expected).max() < 1e-5
+
+
+def test_the_shortcut_is_the_best_linear_map_of_its_size() -> None:
+    generator = torch.Generator().manual_seed(3)
+    images = torch.rand(40, 3, 8, 8, generator=generator).cumsum(3).cumsum(2) / 64
+    model = Autoencoder(ModelSettings(latent_channels=12, downsampling=8), 3)
+    model.fit_shortcut(images)
+    with torch.inference_mode():
+        latent, reconstruction = model.encode(images), model(images)
+    patches = (images - images.mean((0, 2, 3), keepdim=True)).flatten(1).numpy()
+    u, s, v = np.linalg.svd(patches, full_matrices=False)
+    best = ((patches - (u[:, :12] * s[:12]) @ v[:12]) ** 2).mean()
+    assert (reconstruction - images).square().mean().item() == pytest.approx(best, rel=1e-3)
+    assert latent.flatten(1).square().mean(0).numpy() == pytest.approx(np.ones(12), rel=1e-3)
+
+
+def test_equal_images_and_a_latent_larger_than_the_patch_fit() -> None:
+    for images, channels in ((torch.full((3, 1, 16, 16), 0.25), 5), (torch.rand(30, 1, 16, 16), 100)):
+        model = Autoencoder(ModelSettings(latent_channels=channels, downsampling=8), 1)
+        model.fit_shortcut(images)
+        with torch.inference_mode():
+            assert torch.allclose(model(images), images, atol=1e-3)

@@ -1,8 +1,14 @@
 """What comes before any work: help, versions, wrong usage, and what is not loaded."""
 
+import json
+import os
+import pty
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
+import pyte
 import pytest
 
 from fext_tui.cli.entry import run
@@ -80,8 +86,6 @@ def test_wrong_usage_tells_cause_and_remedy(
 
 
 def test_errors_are_json_where_json_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    import json
-
     assert run(["trian", "--json"]) == 2
     error = json.loads(capsys.readouterr().out)["error"]
     assert error == {
@@ -96,3 +100,37 @@ def test_an_unknown_variable_of_the_product_is_refused(
     monkeypatch.setenv("FEXT_TRAINING_EPOCH", "3")
     assert run(["settings"]) == 2
     assert "Did you mean FEXT_TRAINING_EPOCHS?" in capsys.readouterr().err
+
+
+def test_without_a_verb_the_app_opens(call: Callable[..., list[str]], wait_for: Callable[..., Any]) -> None:
+    leader, follower = pty.openpty()
+    os.set_blocking(leader, False)
+    subprocess.run(["stty", "rows", "24", "cols", "80"], stdin=follower, check=True)
+    streams: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), follower)
+    child = subprocess.Popen(call(), env=os.environ | {"TERM": "xterm-256color"}, **streams)
+    os.close(follower)
+    screen = pyte.Screen(80, 24)
+    stream = pyte.ByteStream(screen)
+
+    def shows(text: str) -> bool:
+        try:
+            stream.feed(os.read(leader, 65536))
+        except BlockingIOError:
+            return False
+        return text in "\n".join(screen.display)
+
+    wait_for(lambda: shows("Quit"), what="the app's footer")
+    os.write(leader, b"q")
+    wait_for(lambda: child.poll() is not None or shows("never"), what="the end of the app")
+    os.close(leader)
+    assert child.returncode == 0
+
+
+def test_the_app_needs_all_of_a_terminal(call: Callable[..., list[str]]) -> None:
+    """It draws on standard error: with that in a file, nothing would be seen and no key understood."""
+    leader, follower = pty.openpty()
+    done = subprocess.run(call(), stdin=follower, stdout=follower, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(follower)
+    os.close(leader)
+    assert done.returncode == 2
+    assert b"The app needs a terminal." in done.stderr
