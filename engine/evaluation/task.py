@@ -16,7 +16,7 @@ from engine.images.scan import Manifest, scan
 from engine.images.stream import stream
 from engine.metrics import image_errors
 from engine.models.loading import LoadedModel, load_for_use
-from engine.plots import reconstruction_figure
+from engine.plots import curves_figure, reconstruction_figure
 from engine.records import Records
 from engine.report import Report, go_on
 from engine.settings import Settings
@@ -81,11 +81,29 @@ def evaluate(
     figure = workspace.validation / checkpoint / f"reconstructions-{chosen.subset}.png"
     reconstruction_figure(pairs, figure, f"{checkpoint} · {means['psnr']:.2f} dB over {len(rows):,} images")
     report.artifact("figure", figure)
+    _draw_curves(records, model.config.name, figure.with_name("curves.png"), report)
     facts = {"job": job, "checkpoint": checkpoint, "subset": chosen.subset, "images": len(rows), "skipped": skipped}
     facts["folder"] = workspace.stored_path(chosen.manifest.folder)
     records.add_evaluation({**facts, **means}, rows)
     report.log(f"{means['psnr']:.2f} dB, SSIM {means['ssim']:.4f}, mean absolute error {means['mae']:.4f}.")
     return EvaluationResult(images=len(rows), skipped=skipped, figure=str(figure), **means)
+
+
+def _draw_curves(records: Records, name: str, path: Path, report: Report) -> None:
+    """Draw the curves of the checkpoint's run, where the records hold it."""
+    run = records.run_named(name)
+    if run is None:
+        return
+    curves = {
+        metric: (np.array([row["epoch"] for row in rows]), np.array([row["value"] for row in rows]))
+        for metric in ("train/loss", "validation/loss", "validation/psnr")
+        if (rows := records.curve(int(run["id"]), metric))
+    }
+    nothing = (np.empty(0), np.empty(0))
+    losses = {metric.partition("/")[0]: curve for metric, curve in curves.items() if metric.endswith("/loss")}
+    if losses:
+        curves_figure(losses, curves.get("validation/psnr", nothing), path, f"{name} · training")
+        report.artifact("figure", path)
 
 
 def _choose_images(workspace: Workspace, model: LoadedModel, run: Path, folder: str, report: Report) -> _Images:

@@ -73,7 +73,7 @@ def prepare(settings: Settings, workspace: Workspace, records: Records, report: 
     store = _open(folder, settings, workspace, report)
     if data.validation_folder:
         held_out = _open(workspace.actual_path(data.validation_folder), settings, workspace, report)
-        train, validation = Subset(store, _all(store)), Subset(held_out, _all(held_out))
+        train, validation = _apart(store, held_out, report), Subset(held_out, _all(held_out))
     else:
         held_out = store
         rows = split(store, data.validation_fraction, data.split_seed)
@@ -84,6 +84,15 @@ def prepare(settings: Settings, workspace: Workspace, records: Records, report: 
         report.log("No image is held out: the curve has no validation, and best is last.", "warning")
     _remember(prepared, settings, workspace, records)
     return prepared
+
+
+def _apart(store: ImageStore, held_out: ImageStore, report: Report) -> Subset:
+    """Return the images of a store that are not held out as well, so that validation tells of unseen images."""
+    hashes = set(held_out.content_hashes)
+    rows = np.array([row for row, content in enumerate(store.content_hashes) if content not in hashes], dtype=np.int64)
+    if len(rows) < len(store):
+        report.log(f"{len(store) - len(rows):,} images are held out too; they are not trained on.", "warning")
+    return Subset(store, rows)
 
 
 def _open(folder: Path, settings: Settings, workspace: Workspace, report: Report) -> ImageStore:

@@ -63,12 +63,16 @@ def test_a_folder_is_evaluated_and_its_bad_files_skipped(
     workspace: Workspace, records: Records, small: Small, pictures: Path
 ) -> None:
     _train(workspace, records, small(), "judged")
+    run = records.run_named("judged")
+    records.add_metrics(run["id"], [(step, step / 4, 0.0, {"train/loss": 1 / step}) for step in range(1, 9)])
     (pictures / "cut.png").write_bytes((pictures / "picture_003.png").read_bytes()[:200])
     report = CollectedReport()
     result = evaluate(small(), workspace, records, report, checkpoint="judged", folder=str(pictures))
     assert (result.images, result.skipped) == (40, 1)
     with Image.open(result.figure) as figure:
         assert min(figure.size) > 200
+    with Image.open(Path(result.figure).with_name("curves.png")) as figure:
+        assert figure.size[0] > figure.size[1] > 200
     assert any("cut.png" in line for level, line in report.lines if level == "warning")
 
 

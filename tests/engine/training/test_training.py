@@ -203,6 +203,20 @@ def test_a_separate_validation_folder_is_used(bench: Bench, small: Small, pictur
     assert sum(row["subset"] == "train" for row in rows) == 35
 
 
+def test_a_validation_folder_within_is_not_trained_on(bench: Bench, small: Small, pictures: Path) -> None:
+    held_out = pictures / "held out"
+    held_out.mkdir()
+    for number in range(4):
+        shutil.move(pictures / f"picture_{number:03d}.png", held_out)
+    shutil.copy(held_out / "picture_000.png", pictures / "twin.png")
+    report = CollectedReport()
+    bench.train("within", small(data__validation_folder=str(held_out)), report)
+    with (bench.workspace.checkpoints / "within" / "images.csv").open(newline="") as file:
+        trained_on = [row["path"] for row in csv.DictReader(file) if row["subset"] == "train"]
+    assert trained_on == [f"picture_{number:03d}.png" for number in range(4, 40)]
+    assert any("5 images are held out too" in line for level, line in report.lines if level == "warning")
+
+
 def test_only_the_last_state_is_resumed(bench: Bench, small: Small) -> None:
     bench.train("states", small(training__checkpoint_every=1))
     with pytest.raises(UsageError, match="goes on from its last state"):
