@@ -142,8 +142,8 @@ class TrainingSettings(Group):
     loss: Literal["mae", "mse", "charbonnier"] = _setting(
         "mae", "Loss", "Mean absolute error, mean squared error, or the smooth Charbonnier loss between them."
     )
-    learning_rate: float = _setting(0.001, "Learning rate", "Highest learning rate of AdamW.", gt=0, le=1)
-    final_learning_rate: float = _setting(0.00001, "Final learning rate", "Learning rate after the decay.", ge=0, le=1)
+    learning_rate: float = _setting(0.0005, "Learning rate", "Highest learning rate of AdamW.", gt=0, le=1)
+    final_learning_rate: float = _setting(0.000005, "Final learning rate", "Learning rate after the decay.", ge=0, le=1)
     schedule: Literal["cosine", "linear", "hold_decay", "constant"] = _setting(
         "cosine",
         "Schedule",

@@ -43,7 +43,7 @@ def train(settings: Settings, workspace: Workspace, records: Records, report: Re
     _need_images(data)
     model = Autoencoder(settings.model, 1 if settings.data.grayscale else 3, settings.training.seed)
     _fit_shortcut(model, data, settings, report)
-    standing = Standing()
+    standing = Standing(validation_due=len(data.validation) > 0)
     _begin_stretch(standing, settings, data)
     session = Session(name, run, folder, settings, device, data, model, standing, {})
     return _run(session, workspace, records, report)

@@ -79,7 +79,8 @@ class Session:
 class Trainer:
     """Takes a session from where it stands to the end of its plan, or to a stop.
 
-    After each epoch, and at the end, it validates and saves. Values leave the device only on steps that report.
+    Before the first step, after each epoch and at the end, it validates and saves. Values leave the device only
+    on steps that report.
     """
 
     def __init__(self, session: Session, step: CompiledStep | EagerStep, records: Records, report: Report) -> None:

@@ -82,7 +82,7 @@ def test_training_learns_and_tells(bench: Bench, small: Small) -> None:
     psnr = [value for (_, name), value in sorted(history.items()) if name == "validation/psnr"]
     assert result.state == "done"
     assert (result.epochs, result.steps) == (25, 25 * 4)
-    assert len(psnr) == 25
+    assert len(psnr) == 26
     assert psnr[-1] > psnr[0] + 0.2
     assert max(psnr) == pytest.approx(result.val_psnr)
     losses = [value for (_, name), value in sorted(history.items()) if name == "train/loss"]
@@ -154,7 +154,7 @@ def test_kept_epochs_can_be_found(bench: Bench, small: Small) -> None:
     second, fourth = bench.weights("kept/epoch-0002"), bench.weights("kept/epoch-0004")
     assert any(not np.array_equal(second[name], fourth[name]) for name in second)
     states = list((bench.workspace.checkpoints / "kept").glob("step-*"))
-    assert 2 <= len(states) <= 3
+    assert 2 <= len(states) <= 4
 
 
 def test_gray_images_and_odd_sizes(bench: Bench, small: Small) -> None:
@@ -253,7 +253,7 @@ def test_compile_that_is_on_compiles(bench: Bench, small: Small) -> None:
     counters = torch._dynamo.utils.counters
     assert counters["stats"]["unique_graphs"] == 1
     assert not counters["graph_break"]
-    config = json.loads((find_checkpoint(bench.workspace, "compiled") / "config.json").read_text())
+    config = json.loads((find_checkpoint(bench.workspace, "compiled/last") / "config.json").read_text())
     assert config["compiled"] is True
     assert config["compile_seconds"] > 0
     bench.train("eager", settings.with_values({"device.compile": "off"}))
