@@ -45,8 +45,15 @@ def look_inside(folder: Path) -> Inside:
         return Inside(folder, problem=error.strerror or str(error))
 
 
+def begun_anew(text: str) -> str:
+    """Return a typed path from where it begins anew: an absolute path typed behind another one wins."""
+    root, home = text.rfind("//"), text.rfind("/~")
+    return text[max(root, home) + 1 :] if max(root, home) >= 0 else text
+
+
 def typed_folder(text: str, base: Path) -> Path:
     """Return the folder that a typed text means: ``~`` is the home folder, other relative paths start at ``base``."""
+    text = begun_anew(text)
     return Path(os.path.normpath(base / Path(text).expanduser())) if text else base
 
 
@@ -61,7 +68,7 @@ class _FolderSuggester(Suggester):
         head, slash, begun = value.rpartition("/")
         if not slash or not begun:
             return None
-        inside = look_inside(Path(head + slash).expanduser())
+        inside = look_inside(Path(begun_anew(head + slash)).expanduser())
         found = next((name for name in inside.folders if name.startswith(begun)), None)
         return head + slash + found if found and found.isprintable() else None
 

@@ -148,3 +148,5 @@ def test_typed_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     assert typed_folder("~/x", base) == Path("/home/someone/x")
     assert typed_folder("../y", base) == Path("/data/y")
     assert typed_folder("/z", base) == Path("/z")
+    assert typed_folder("/data/x//other/y", base) == Path("/other/y")
+    assert typed_folder("/data/x/~/y", base) == Path("/home/someone/y")
