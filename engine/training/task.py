@@ -1,6 +1,7 @@
 """The tasks of training: a new run, and a run that goes on."""
 
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,8 @@ from engine.training.tensorboard import with_tensorboard
 from engine.training.trainer import Session, Trainer, TrainingResult
 from engine.workspace import Workspace
 
-_FITTED_IMAGES = 512
+_FITTED_PIXELS = 512 * 128 * 128
+_FITTED_IMAGES = 2, 512
 
 
 def train(settings: Settings, workspace: Workspace, records: Records, report: Report, *, run: int) -> TrainingResult:
@@ -86,9 +88,7 @@ def resume(
 
 
 def _settings_of_resume(stored: Settings, given: Settings, workspace: Workspace) -> Settings:
-    precision = stored.device.precision
-    values = {f"device.{name}": getattr(given.device, name) for name in ("kind", "id", "workers")}
-    values["device.precision"] = precision
+    values: dict[str, Any] = {f"device.{name}": getattr(given.device, name) for name in ("kind", "id", "workers")}
     kept = ("additional_epochs", "minutes", "checkpoint_every", "checkpoint_minutes", "tensorboard", "live_plot")
     values |= {f"training.{name}": getattr(given.training, name) for name in (*kept, "accept_changed_images")}
     if stored.data.folder and not workspace.actual_path(stored.data.folder).is_dir() and given.data.folder:
@@ -105,8 +105,11 @@ def _need_images(data: TrainingData) -> None:
 
 
 def _fit_shortcut(model: Autoencoder, data: TrainingData, settings: Settings, report: Report) -> None:
+    """Fit the shortcut to as many training images, drawn by the seed, as make some ten thousand patches."""
     began = time.perf_counter()
-    count = min(len(data.train), _FITTED_IMAGES)
+    fewest, most = _FITTED_IMAGES
+    enough = _FITTED_PIXELS // (settings.data.image_height * settings.data.image_width)
+    count = min(len(data.train), max(fewest, min(most, enough)))
     drawn = np.random.default_rng(settings.training.seed).choice(len(data.train), count, replace=False)
     model.fit_shortcut(to_float(torch.from_numpy(data.train.batch(np.sort(drawn)))))
     report.log(f"Principal components of {count:,} images found in {time.perf_counter() - began:.1f} s.")
