@@ -58,7 +58,6 @@ class CheckpointConfig:
     epoch: float
     val_psnr: float | None
     created: float
-    document: Mapping[str, Any]
 
 
 def find_checkpoint(workspace: Workspace, reference: str) -> Path:
@@ -182,7 +181,6 @@ def read_config(state: Path) -> CheckpointConfig:
             epoch=float(document["epoch"]),
             val_psnr=None if document["val_psnr"] is None else float(document["val_psnr"]),
             created=float(document["created"]),
-            document=document,
         )
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]

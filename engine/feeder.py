@@ -22,11 +22,6 @@ class Feeder:
         self._device = device
         self._resident = self._upload() if self._fits() else None
 
-    @property
-    def is_resident(self) -> bool:
-        """Whether all images lie in the device's memory."""
-        return self._resident is not None
-
     def _fits(self) -> bool:
         if not self._device.is_gpu:
             return False

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from engine.errors import FextError, UsageError
 from engine.files import replace_file
 from engine.images.pack import ImageStore, open_images
-from engine.images.parallel import worker_count
 from engine.images.scan import scan
 from engine.images.split import split
 from engine.records import Records
@@ -105,7 +104,7 @@ def _open(folder: Path, settings: Settings, workspace: Workspace, report: Report
         data.grayscale,
         data.pack,
         workspace,
-        worker_count(settings.device.workers),
+        settings.device.workers,
         report,
     )
 

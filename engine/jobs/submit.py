@@ -93,8 +93,7 @@ def _check(workspace: Workspace, records: Records, kind: str, checkpoint: str) -
         return None
     name = checkpoint.partition("/")[0]
     state = find_checkpoint(workspace, f"{name}/last")
-    row = records.run_named(name)
-    run = int(row["id"]) if row else records.add_run(name, read_config(state).settings.model.variant)
+    run = records.run_of(name, read_config(state).settings.model.variant)
     if active := _active(records, run):
         raise UsageError(f"Job {active.id} trains {name!r} already.", f"Wait for it, or stop it: fext stop {active.id}")
     return run

@@ -247,6 +247,11 @@ class Records:
             raise UsageError(f"There is no run {run}.", "`fext jobs` lists jobs and their runs.")
         return row
 
+    def run_of(self, name: str, variant: str) -> int:
+        """Return the number of the run of that name; it is added where it is new."""
+        row = self.run_named(name)
+        return int(row["id"]) if row else self.add_run(name, variant)
+
     def run_named(self, name: str) -> Row | None:
         """Return the run of that name, if there is one."""
         return self._row(Run.select().where(Run.name == name))

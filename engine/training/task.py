@@ -68,9 +68,9 @@ def resume(
     if tag not in ("", "last"):
         raise UsageError(f"A run goes on from its last state, not from {tag!r}.", f"Resume {name}.")
     state = find_checkpoint(workspace, f"{name}/last")
-    row = records.run_named(name)
-    run = int(row["id"]) if row else records.add_run(name, read_config(state).settings.model.variant)
-    settings = _settings_of_resume(read_config(state).settings, settings, workspace)
+    stored = read_config(state).settings
+    run = records.run_of(name, stored.model.variant)
+    settings = _settings_of_resume(stored, settings, workspace)
     device = choose_device(settings.device)
     data = prepare(settings, workspace, records, report)
     listing = read_listing(state.parent / IMAGES_FILE)
