@@ -19,10 +19,10 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from engine.checkpoints import digest, find_checkpoint
-from engine.errors import FextError, UsageError
+from engine.errors import UsageError
 from engine.files import printable, replace_file, write_error
 from engine.images.decode import content_hash
-from engine.images.scan import ImageFile, Manifest, scan
+from engine.images.scan import ImageFile, Manifest, none_readable, scan
 from engine.images.stream import Batch, stream
 from engine.models.loading import LoadedModel, load_for_use
 from engine.records import Records
@@ -170,10 +170,7 @@ def encode(
             report.progress("encoding", seen, len(manifest.files), "images")
         _warn(writer.skipped, report)
         if not writer.rows:
-            raise FextError(
-                f"None of the {seen:,} images in {printable(str(source))} can be read.",
-                "Check the folder and its files.",
-            )
+            raise none_readable(source, writer.skipped)
         writer.finish(_bundle(model, settings, checkpoint, workspace.stored_path(source)))
     seconds = time.monotonic() - began
     report.log(f"{writer.rows:,} vectors of {writer.dim:,} values in {seconds:.1f} s, {seen / seconds:,.0f} images/s.")

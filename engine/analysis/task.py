@@ -10,10 +10,8 @@ from engine.analysis.distribution import Distances
 from engine.analysis.drawing import draw
 from engine.analysis.measuring import Measured, Measurer, Plan
 from engine.analysis.table import Table, no_table, table_at
-from engine.errors import FextError
-from engine.files import printable
 from engine.images.parallel import worker_count
-from engine.images.scan import Manifest, scan
+from engine.images.scan import Manifest, none_readable, scan
 from engine.records import Records
 from engine.report import Report
 from engine.settings import METRIC_GROUPS, Settings
@@ -174,11 +172,7 @@ def _plan(settings: Settings) -> Plan:
 
 def _need_images(measured: Measured) -> None:
     if not measured.files:
-        path, reason = measured.skipped[0]
-        raise FextError(
-            f"None of the {len(measured.skipped):,} images in {printable(str(measured.manifest.folder))} can be read.",
-            f"Check the files; {printable(path)}, for instance, is {reason}.",
-        )
+        raise none_readable(measured.manifest.folder, measured.skipped)
 
 
 def _summary(measured: Measured, seconds: float) -> str:

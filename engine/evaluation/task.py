@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from engine.checkpoints import IMAGES_FILE, find_checkpoint
-from engine.errors import FextError, UsageError
+from engine.errors import UsageError
 from engine.files import printable
 from engine.images.dataset import VALIDATION, read_listing
-from engine.images.scan import Manifest, scan
+from engine.images.scan import Manifest, none_readable, scan
 from engine.images.stream import stream
 from engine.metrics import image_errors
 from engine.models.loading import LoadedModel, load_for_use
@@ -76,17 +76,23 @@ def evaluate(
     report.log(f"Evaluating {checkpoint} on {count:,} images of {where}.")
     rows, pairs, skipped = _measure(settings, model, chosen.manifest, report)
     if not rows:
-        raise FextError(f"None of the {count:,} images in {where} can be read.", "Check the folder and its files.")
+        raise none_readable(chosen.manifest.folder, skipped)
     means = {name: float(np.mean([row[name] for row in rows])) for name in ("mae", "mse", "psnr", "ssim", "cosine")}
     figure = workspace.validation / checkpoint / f"reconstructions-{chosen.subset}.png"
     reconstruction_figure(pairs, figure, f"{checkpoint} · {means['psnr']:.2f} dB over {len(rows):,} images")
     report.artifact("figure", figure)
     _draw_curves(records, model.config.name, figure.with_name("curves.png"), report)
-    facts = {"job": job, "checkpoint": checkpoint, "subset": chosen.subset, "images": len(rows), "skipped": skipped}
+    facts = {
+        "job": job,
+        "checkpoint": checkpoint,
+        "subset": chosen.subset,
+        "images": len(rows),
+        "skipped": len(skipped),
+    }
     facts["folder"] = workspace.stored_path(chosen.manifest.folder)
     records.add_evaluation({**facts, **means}, rows)
     report.log(f"{means['psnr']:.2f} dB, SSIM {means['ssim']:.4f}, mean absolute error {means['mae']:.4f}.")
-    return EvaluationResult(images=len(rows), skipped=skipped, figure=str(figure), **means)
+    return EvaluationResult(images=len(rows), skipped=len(skipped), figure=str(figure), **means)
 
 
 def _draw_curves(records: Records, name: str, path: Path, report: Report) -> None:
@@ -125,11 +131,11 @@ def _choose_images(workspace: Workspace, model: LoadedModel, run: Path, folder: 
 
 def _measure(
     settings: Settings, model: LoadedModel, manifest: Manifest, report: Report
-) -> tuple[list[dict[str, Any]], list[Pair], int]:
+) -> tuple[list[dict[str, Any]], list[Pair], list[tuple[str, str]]]:
     chosen = _compared(manifest, settings)
     rows: list[dict[str, Any]] = []
     pairs: list[Pair] = []
-    skipped = 0
+    skipped: list[tuple[str, str]] = []
     data, size = model.config.settings.data, settings.evaluation.batch_size
     for batch in stream(manifest, data, size, settings.device.workers):
         go_on(report)
@@ -140,10 +146,10 @@ def _measure(
             if file.path in chosen:
                 caption = f"{file.path}\n{row['psnr']:.1f} dB"
                 pairs.append((batch.images[number], reconstructions[number], caption))
-        for path, reason in batch.skipped[: max(0, _WARNED - skipped)]:
+        for path, reason in batch.skipped[: max(0, _WARNED - len(skipped))]:
             report.log(f"Skipped {printable(path)}: {reason}", "warning")
-        skipped += len(batch.skipped)
-        report.progress("evaluating", len(rows) + skipped, len(manifest.files), "images")
+        skipped += batch.skipped
+        report.progress("evaluating", len(rows) + len(skipped), len(manifest.files), "images")
     return rows, pairs, skipped
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import FextError
 from engine.files import printable
 from engine.images.decode import Pixels, UnreadableImage, content_hash, load_image
 from engine.images.hashing import perceptual_hash
 from engine.images.parallel import parallel, reported
-from engine.images.scan import ImageFile, Manifest
+from engine.images.scan import ImageFile, Manifest, none_readable
 from engine.report import Report
 
 _COLUMNS = ("row", "path", "bytes", "modified_ns", "content_hash", "perceptual_hash", "reason")
@@ -78,11 +77,7 @@ class Index:
 
         """
         if not self.files:
-            first, reason = self.skipped[0]
-            raise FextError(
-                f"None of the {len(self.skipped):,} images in {printable(str(manifest.folder))} can be read.",
-                f"Choose another folder, or replace the files; the first, {printable(first.path)}: {reason}.",
-            )
+            raise none_readable(manifest.folder, [(file.path, reason) for file, reason in self.skipped])
         for file, reason in self.skipped[:_WARNED]:
             report.log(f"Skipped {printable(file.path)}: {reason}", "warning")
         if len(self.skipped) > _WARNED:

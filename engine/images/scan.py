@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -91,6 +91,15 @@ def scan(folder: Path, report: Report) -> Manifest:
             f"Put images there ({', '.join(sorted(EXTENSIONS))}), or choose another folder; folders in it count too.",
         )
     return Manifest(folder, tuple(files))
+
+
+def none_readable(folder: Path, skipped: Sequence[tuple[str, str]]) -> FextError:
+    """Return the error for a folder of which every image was skipped, as (relative path, reason)."""
+    path, reason = skipped[0]
+    return FextError(
+        f"None of the {len(skipped):,} images in {printable(str(folder))} can be read.",
+        f"Choose another folder, or replace the files; the first, {printable(path)}: {reason}.",
+    )
 
 
 class _Walk:
