@@ -1,5 +1,6 @@
 """Real jobs in real processes, and their end after each test."""
 
+import contextlib
 import os
 import signal
 import time
@@ -79,9 +80,13 @@ class Jobs:
 
     def kill_runner(self) -> None:
         """Kill the runner, as the kernel does when memory runs out."""
-        pid = self.runner_pid()
-        os.kill(pid, signal.SIGKILL)
-        self.wait_for(lambda: start_time(pid) is None, what="the end of the runner")
+        self.kill(self.runner_pid())
+
+    def kill(self, pid: int) -> None:
+        """Kill a process, and wait until it is gone and with it what it held."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        self.wait_for(lambda: start_time(pid) is None, what=f"the end of process {pid}")
 
     def runner_log(self) -> str:
         """Return what the runners told."""
