@@ -144,11 +144,12 @@ class TrainingSettings(Group):
     )
     learning_rate: float = _setting(0.0005, "Learning rate", "Highest learning rate of AdamW.", gt=0, le=1)
     final_learning_rate: float = _setting(0.000005, "Final learning rate", "Learning rate after the decay.", ge=0, le=1)
-    schedule: Literal["cosine", "linear", "hold_decay", "constant"] = _setting(
+    schedule: Literal["cosine", "linear", "onecycle", "hold_decay", "constant"] = _setting(
         "cosine",
         "Schedule",
         "After the warm-up: cosine or linear decay to the end of the run; hold_decay: constant for the hold steps, "
-        "then linear over the decay steps; or constant.",
+        "then linear over the decay steps; onecycle: a rise over 30 % of the run in place of the warm-up, then cosine "
+        "decay; or constant.",
     )
     warmup_steps: int = _setting(50, "Warm-up", "Steps over which the learning rate rises from zero.", "steps", ge=0)
     hold_steps: int = _setting(

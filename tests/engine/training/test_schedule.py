@@ -1,6 +1,7 @@
 """Learning rates and plans."""
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,20 @@ def test_rates_rise_then_fall_to_the_final_rate(schedule: str) -> None:
     assert rates[: top + 1] == sorted(rates[: top + 1])
     assert rates[top:] == sorted(rates[top:], reverse=True)
     assert rates[-1] == pytest.approx(0.001)
+
+
+def test_onecycle_is_that_of_pytorch() -> None:
+    training = TrainingSettings(schedule="onecycle", learning_rate=0.01, final_learning_rate=1e-6, warmup_steps=500)
+    rates = _rates(training, 1000)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    reference = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=1001, final_div_factor=400)
+    expected = []
+    for _ in rates:
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        reference.step() if len(expected) < 1001 else None
+    assert rates == pytest.approx(expected, abs=1e-4)
+    assert (rates[0], rates[300], rates[1000]) == pytest.approx((0.0004, 0.01, 1e-6))
 
 
 def test_linear_is_half_way_in_the_middle() -> None:
