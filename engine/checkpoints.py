@@ -1,13 +1,15 @@
 """The checkpoints of a workspace: finding, listing and deleting them, without loading weights.
 
 A run has the folder ``checkpoints/NAME`` with one folder a saved state, ``step-00000120``, and links to them:
-``best``, ``last`` and ``epoch-0005``. A state is a folder with ``complete.json``, which lists the size and the
-BLAKE2 digest of its files; without it, or with other sizes, there is no state. Nothing in it is a pickle.
+``best``, ``last``, and those kept, ``epoch-0005`` and ``kept-00000120``. A state is a folder with ``complete.json``,
+which lists the size and the BLAKE2 digest of its files; without it, or with other sizes, there is no state. Nothing
+in it is a pickle.
 """
 
 import difflib
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ TRAINING_FILE = "training_state.json"
 COMPLETE_FILE = "complete.json"
 IMAGES_FILE = "images.csv"
 
+_STATE = re.compile(r"step-(\d+)(?:-\d+)?")
 _RETRAIN = "Choose another checkpoint (`fext checkpoints` lists them), or train again."
 
 
@@ -75,21 +78,20 @@ def find_checkpoint(workspace: Workspace, reference: str) -> Path:
         check_name(tag, "checkpoint") if tag else next((known for known in ("best", "last") if known in tags), "best")
     )
     if wanted not in tags:
-        raise _unknown(workspace, reference, tags)
+        raise _unknown(workspace, name, tag, tags)
     state = tags[wanted]
     verify(state)
     return state
 
 
-def _unknown(workspace: Workspace, reference: str, tags: Mapping[str, Path]) -> UsageError:
-    name = reference.partition("/")[0]
+def _unknown(workspace: Workspace, name: str, tag: str, tags: Mapping[str, Path]) -> UsageError:
     if tags:
-        return UsageError(f"Checkpoint {name!r} has no {reference.partition('/')[2]!r}.", f"It has {', '.join(tags)}.")
+        return UsageError(f"Checkpoint {name!r} has no {tag!r}.", f"It has {', '.join(tags)}.")
     names = [path.name for path in _runs(workspace)]
     near = difflib.get_close_matches(name, names, n=1)
     known = ", ".join(sorted(names)[:8]) if names else "none yet: `fext train FOLDER` makes one"
     remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {known}."
-    return UsageError(f"There is no checkpoint {reference!r} in {workspace.checkpoints}.", remedy)
+    return UsageError(f"There is no checkpoint {name!r} in {workspace.checkpoints}.", remedy)
 
 
 def tags_of(run: Path) -> dict[str, Path]:
@@ -97,23 +99,83 @@ def tags_of(run: Path) -> dict[str, Path]:
     tags = {}
     if run.is_dir():
         for link in sorted(run.iterdir()):
-            if link.is_symlink() and len(link.readlink().parts) == 1 and link.readlink().name.startswith("step-"):
+            if link.is_symlink() and len(link.readlink().parts) == 1 and _STATE.fullmatch(str(link.readlink())):
                 tags[link.name] = run / link.readlink()
     return tags
 
 
-def verify(state: Path) -> None:
-    """Check that a state is whole: its mark is there, and its files have the sizes that the mark lists.
+def step_of(state: Path) -> int:
+    """Return the step that a state was saved at, as its folder's name has it."""
+    found = _STATE.fullmatch(state.name)
+    assert found
+    return int(found[1])
+
+
+def states_of(run: Path) -> list[Path]:
+    """Return the folders of a run's states, whether a tag stands for them or not."""
+    return [path for path in run.iterdir() if _STATE.fullmatch(path.name)]
+
+
+def find_resumable(workspace: Workspace, reference: str) -> Path:
+    """Return the folder of the state that a run goes on from: that of ``NAME/TAG``, the last one for ``NAME``.
 
     Raises:
-        FextError: it is not.
+        UsageError: there is none of that name.
+        FextError: it is there, but incomplete or damaged.
 
     """
-    files = _mark(state)["files"]
-    for name, facts in files.items():
+    name, _, tag = reference.partition("/")
+    state = find_checkpoint(workspace, f"{name}/{tag or 'last'}")
+    verify(state, contents=True)
+    return state
+
+
+def verify(state: Path, *, contents: bool = False) -> None:
+    """Check that a state is whole: its mark is there, and its files have the sizes that the mark lists.
+
+    With ``contents``, their digests are those of the mark as well.
+
+    Raises:
+        FextError: it is not; the remedy names the newest state of the run that is whole.
+
+    """
+    try:
+        _check(state, contents=contents)
+    except FextError as error:
+        raise FextError(error.cause, _way_on(state)) from error
+
+
+def is_whole(state: Path) -> bool:
+    """Return whether a state is there with all that its mark lists, to the byte."""
+    try:
+        _check(state, contents=True)
+    except FextError:
+        return False
+    return True
+
+
+def _check(state: Path, *, contents: bool) -> None:
+    for name, facts in _mark(state)["files"].items():
         path = state / name
-        if not path.is_file() or path.stat().st_size != facts["bytes"]:
-            raise FextError(f"Checkpoint {_label(state)} is damaged: {name} is missing or has another size.", _RETRAIN)
+        if not path.is_file():
+            raise _damaged(state, f"{name} is missing")
+        if path.stat().st_size != facts["bytes"]:
+            raise _damaged(state, f"{name} has {path.stat().st_size:,} bytes in place of {facts['bytes']:,}")
+        if contents and digest(path) != facts["blake2b"]:
+            raise _damaged(state, f"the contents of {name} are not those that were saved")
+
+
+def _way_on(state: Path) -> str:
+    newest_first = sorted(tags_of(state.parent).items(), key=lambda item: -step_of(item[1]))
+    for tag, other in newest_first:
+        if other != state and is_whole(other):
+            reference = f"{state.parent.name}/{tag}"
+            return f"{reference} is whole: `fext resume {reference}` goes on from its step {step_of(other):,}."
+    return _RETRAIN
+
+
+def _damaged(state: Path, reason: str) -> FextError:
+    return FextError(f"Checkpoint {_label(state)} is damaged: {reason}.", _RETRAIN)
 
 
 def fingerprint(state: Path) -> str:
@@ -127,9 +189,7 @@ def _mark(state: Path) -> dict[str, Any]:
         assert all({"bytes", "blake2b"} <= set(facts) for facts in mark["files"].values())
         assert MODEL_FILE in mark["files"]
     except (AssertionError, KeyError, AttributeError, TypeError) as error:
-        raise FextError(
-            f"Checkpoint {_label(state)} is damaged: {COMPLETE_FILE} is not a list of files.", _RETRAIN
-        ) from error
+        raise _damaged(state, f"{COMPLETE_FILE} is not a list of files") from error
     return mark
 
 
@@ -145,6 +205,11 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
+def bytes_of(run: Path) -> int:
+    """Return the size of a run's folder with all its states."""
+    return sum(path.stat().st_size for path in run.rglob("*") if path.is_file() and not path.is_symlink())
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file of a state.
 
@@ -155,9 +220,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise FextError(f"Checkpoint {_label(path.parent)} is damaged: {path.name}: {error}.", _RETRAIN) from error
+        raise _damaged(path.parent, f"{path.name}: {error}") from error
     if not isinstance(document, dict):
-        raise FextError(f"Checkpoint {_label(path.parent)} is damaged: {path.name} is no object.", _RETRAIN)
+        raise _damaged(path.parent, f"{path.name} is no object")
     return document
 
 
@@ -219,7 +284,7 @@ def _facts(workspace: Workspace, run: Path) -> CheckpointFacts:
         image=" × ".join(map(str, (data.image_height, data.image_width, config.image_channels))),
         latent=" × ".join(map(str, config.latent)),
         parameters=config.parameters,
-        bytes=sum(path.stat().st_size for path in run.rglob("*") if path.is_file() and not path.is_symlink()),
+        bytes=bytes_of(run),
         tags=tuple(tags_of(run)),
     )
 
@@ -234,7 +299,7 @@ def delete_checkpoint(workspace: Workspace, name: str) -> None:
     """
     run = workspace.checkpoints / check_name(name, "checkpoint")
     if not run.is_dir() or run.is_symlink():
-        raise _unknown(workspace, name, {})
+        raise _unknown(workspace, name, "", {})
     try:
         shutil.rmtree(run)
     except OSError as error:
