@@ -1,6 +1,5 @@
-"""Where the work is computed, in which precision, and whether it is compiled."""
+"""Where the work is computed, and in which precision."""
 
-import shutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -8,8 +7,6 @@ import torch
 
 from engine.errors import UsageError
 from engine.settings import DeviceSettings
-
-_COMPILE_PAYS_AFTER_STEPS = 2_000
 
 
 @dataclass(frozen=True)
@@ -64,30 +61,3 @@ def _gpu_precision(settings: DeviceSettings) -> torch.dtype:
     if settings.precision == "auto":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[settings.precision]
-
-
-def compile_choice(settings: DeviceSettings, device: Device, planned_steps: int | None) -> tuple[bool, str]:
-    """Return whether the training step is compiled, and why.
-
-    On CPUs, compiling costs 30 to 70 s for a step that becomes −4 to +17 % quicker; ``auto`` leaves it off there.
-    ``planned_steps`` is None where a time budget leaves the number open.
-
-    Raises:
-        UsageError: the backend is not installed.
-
-    """
-    if settings.compile == "off":
-        return False, "switched off"
-    if settings.compile == "auto" and not device.is_gpu:
-        return False, "on a CPU it seldom wins its time back"
-    if settings.compile == "auto" and planned_steps is not None and planned_steps < _COMPILE_PAYS_AFTER_STEPS:
-        return False, f"the run has fewer than {_COMPILE_PAYS_AFTER_STEPS:,} steps"
-    backends = torch.compiler.list_backends(exclude_tags=())
-    if settings.compile_backend not in backends:
-        raise UsageError(
-            f"device.compile_backend = {settings.compile_backend!r} is not installed.",
-            f"Installed are {', '.join(sorted(backends))}.",
-        )
-    if settings.compile_backend == "inductor" and not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
-        return False, "no C++ compiler (install g++ to compile)"
-    return True, f"backend {settings.compile_backend}"

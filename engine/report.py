@@ -25,6 +25,9 @@ class Report(Protocol):
     def artifact(self, kind: str, path: Path) -> None:
         """Tell of a file or folder that is now complete."""
 
+    def flush(self) -> None:
+        """Put what was told where it outlives the process, as far as that can be done now."""
+
     def stopping(self) -> bool:
         """Return whether the task was asked to stop."""
 
@@ -54,6 +57,9 @@ class CollectedReport:
     def artifact(self, kind: str, path: Path) -> None:
         """Keep the artifact."""
         self.artifacts.append((kind, path))
+
+    def flush(self) -> None:
+        """Do nothing: everything is kept in memory."""
 
     def stopping(self) -> bool:
         """Return `stop`."""

@@ -139,6 +139,15 @@ class TrainingSettings(Group):
         10, "Additional epochs", "Epochs added when a finished run is resumed.", "epochs", ge=1, le=1_000_000
     )
     batch_size: int = _setting(16, "Batch size", "Images a step.", "images", ge=1, le=65_536)
+    micro_batch: int = _setting(
+        0,
+        "Micro-batch",
+        "Images computed at a time, at most; their gradients add up to those of the batch. "
+        "0: the whole batch. Halved where memory runs out.",
+        "images",
+        ge=0,
+        le=65_536,
+    )
     loss: Literal["mae", "mse", "charbonnier"] = _setting(
         "mae", "Loss", "Mean absolute error, mean squared error, or the smooth Charbonnier loss between them."
     )
@@ -158,6 +167,33 @@ class TrainingSettings(Group):
     decay_steps: int = _setting(500, "Decay", "Steps of linear decay of the hold_decay schedule.", "steps", ge=1)
     weight_decay: float = _setting(0.01, "Weight decay", "Decoupled weight decay of AdamW.", ge=0, le=1)
     gradient_clip: float = _setting(1.0, "Gradient clipping", "Largest norm of the gradient; 0: no clipping.", ge=0)
+    ema: float = _setting(
+        0.0,
+        "Weight averaging",
+        "Decay of the exponential moving average of the weights, which is what is validated and saved; 0: off.",
+        ge=0,
+        le=0.9999,
+    )
+    patience: int = _setting(
+        0,
+        "Patience",
+        "Validations in a row without a gain after which training ends; 0: never.",
+        "validations",
+        ge=0,
+    )
+    min_gain: float = _setting(
+        0.01, "Least gain", "Rise of the validation PSNR that renews the patience.", "dB", ge=0, le=100
+    )
+    validate_every_steps: int = _setting(
+        0, "Validate every", "Validate every so many steps too; 0: at the ends of epochs only.", "steps", ge=0
+    )
+    validate_every_seconds: float = _setting(
+        0.0,
+        "Validate at least every",
+        "Longest training time between two validations; 0: at the ends of epochs only.",
+        "s",
+        ge=0,
+    )
     checkpoint_every: int = _setting(
         0,
         "Keep a checkpoint every",
@@ -165,8 +201,21 @@ class TrainingSettings(Group):
         "epochs",
         ge=0,
     )
+    keep_every_minutes: float = _setting(
+        0.0,
+        "Keep one every",
+        "Keep a checkpoint after every so many minutes of training too; 0: none.",
+        "min",
+        ge=0,
+    )
+    keep_checkpoints: int = _setting(
+        0, "Kept at most", "How many of those kept stay, the newest; best and last stay always. 0: all.", ge=0
+    )
     checkpoint_minutes: float = _setting(
         5.0, "Save at least every", "Longest time between two savings of the last checkpoint.", "min", gt=0
+    )
+    checkpoint_steps: int = _setting(
+        0, "Save every", "Save the last checkpoint every so many steps too; 0: as time and epochs ask.", "steps", ge=0
     )
     accept_changed_images: bool = _setting(
         False,
@@ -191,7 +240,8 @@ class DeviceSettings(Group):
     compile: Literal["auto", "on", "off"] = _setting(
         "auto",
         "Compile",
-        "torch.compile of the training step; auto: on GPUs, in runs long enough to win its time back.",
+        "torch.compile of the training step; auto: in runs long enough to win its time back (on a CPU, half an hour), "
+        "kept where steps become quicker.",
     )
     compile_backend: str = _setting(
         "inductor", "Compile backend", "Backend of torch.compile, for instance inductor or aot_eager."

@@ -18,7 +18,7 @@ State = Literal["good", "notice", "bad"]
 
 _PROBE = """
 import torch
-print(torch.__version__)
+print(f"{torch.__version__}; compiles with {', '.join(torch.compiler.list_backends())}")
 for number in range(torch.cuda.device_count()):
     facts = torch.cuda.get_device_properties(number)
     print(f"GPU {number}: {facts.name}, {facts.total_memory / 2**30:.0f} GiB")

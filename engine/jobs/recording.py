@@ -80,6 +80,8 @@ class RecordingReport:
         self._pending = _Pending()
         self._phase: tuple[str, float] = ("", 0.0)
         self._closing = threading.Event()
+        self._wanted = threading.Event()
+        self._tried = threading.Event()
         self._left_out = 0
         self._said = ""
         self._records: Records | None = None
@@ -92,6 +94,7 @@ class RecordingReport:
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
+        self._wanted.set()
         self._thread.join()
 
     # --- What a task calls ------------------------------------------------------------------------------------
@@ -122,6 +125,12 @@ class RecordingReport:
         with self._lock:
             self._pending.artifacts.append((kind, path))
 
+    def flush(self) -> None:
+        """Return when what was told stands in the records; where it cannot be written now, it is kept for later."""
+        self._tried.clear()
+        self._wanted.set()
+        self._tried.wait(_HEARTBEAT_SECONDS)
+
     def stopping(self) -> bool:
         """Return whether the job was asked to stop."""
         return self._asked()
@@ -130,8 +139,12 @@ class RecordingReport:
 
     def _keep(self) -> None:
         """Write what was told until the report is closed, and then what is left."""
-        while not self._closing.wait(_FLUSH_SECONDS):
+        while not self._closing.is_set():
+            asked = self._wanted.wait(_FLUSH_SECONDS)
             self._try_to_flush()
+            if asked:
+                self._wanted.clear()
+                self._tried.set()
         last_try = time.monotonic() + _LAST_TRIES_SECONDS
         while self._pending and not self._try_to_flush() and time.monotonic() < last_try:
             time.sleep(_FLUSH_SECONDS)

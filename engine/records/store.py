@@ -338,6 +338,10 @@ class Records:
         }
         self._upsert(Checkpoint, [row])
 
+    def forget_checkpoints(self, run: int, tags: Iterable[str]) -> None:
+        """Forget the saved states of these tags."""
+        self._run(Checkpoint.delete().where((Checkpoint.run == run) & Checkpoint.tag.in_(list(tags))))
+
     def checkpoints(self, run: int) -> list[Row]:
         """Return the saved states of a run, newest step last."""
         return self._rows(Checkpoint.select().where(Checkpoint.run == run).order_by(Checkpoint.step))

@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,12 @@ from engine.checkpoints import (
     MODEL_FILE,
     TRAINING_FILE,
     TRAINING_TENSORS_FILE,
+    is_whole,
     mark_complete,
+    read_config,
     read_json,
+    states_of,
+    step_of,
     tags_of,
 )
 from engine.errors import FextError
@@ -35,7 +39,9 @@ from engine.training.schedule import Plan
 class Standing:
     """Where training stands; all that a resume needs beside the tensors.
 
-    ``seconds`` is training time, without scan, packing and validation.
+    ``seconds`` is training time, without scan, packing and validation; ``kept_seconds`` is that at which the last
+    checkpoint was kept by ``training.keep_every_minutes``. ``micro_batch`` is what memory allowed, 0 where
+    it never ran out; ``patience_psnr`` in dB is what the next validation must beat, ``stale_validations`` did not.
     """
 
     step: int = 0
@@ -50,6 +56,11 @@ class Standing:
     best_psnr: float | None = None
     interval_steps: int = 0
     validation_due: bool = False
+    validated_seconds: float = 0.0
+    micro_batch: int = 0
+    patience_psnr: float | None = None
+    stale_validations: int = 0
+    kept_seconds: float = 0.0
 
     @property
     def plan(self) -> Plan:
@@ -74,7 +85,7 @@ def put_tensors(optimizer: torch.optim.Optimizer, model: torch.nn.Module, tensor
     parameters = dict(model.named_parameters())
     for full_name, tensor in tensors.items():
         key, _, name = full_name.partition(".")
-        if key == "extra":
+        if key in ("extra", "raw"):
             continue
         parameter = parameters[name]
         if tensor.dim() == 0:
@@ -135,10 +146,63 @@ def point(run: Path, tag: str, state: Path) -> None:
         raise write_error(run / tag, error) from error
 
 
+@dataclass(frozen=True)
+class Abandoned:
+    """States beyond the one that a run goes on from: they stand until the first new one is saved.
+
+    ``best`` is the best of those that stay, where that tag is among the abandoned ones.
+    """
+
+    states: frozenset[Path] = frozenset()
+    best: Path | None = None
+
+
+NOTHING_ABANDONED = Abandoned()
+
+
+def states_beyond(run: Path, standing: Standing) -> Abandoned:
+    """Return the states beyond a step; where *best* is one of them, ``standing`` gets the PSNR of the best before."""
+    tags = tags_of(run)
+    states = frozenset(state for state in tags.values() if step_of(state) > standing.step)
+    if tags.get("best") not in states:
+        return Abandoned(states)
+    before = [state for state in states_of(run) if step_of(state) <= standing.step and is_whole(state)]
+    measured = {state: psnr for state in before if (psnr := read_config(state).val_psnr) is not None}
+    best = max(measured, key=lambda state: (measured[state], state.name), default=None)
+    standing.best_psnr = measured[best] if best else None
+    return Abandoned(states, best)
+
+
+def leave(run: Path, abandoned: Abandoned) -> list[str]:
+    """Take the tags from abandoned states, and return those that nothing bears any more."""
+    gone = [tag for tag, state in tags_of(run).items() if state in abandoned.states]
+    if "best" in gone and abandoned.best:
+        point(run, "best", abandoned.best)
+        gone.remove("best")
+    _untag(run, gone)
+    return gone
+
+
+def drop_oldest(run: Path, keep: int) -> list[str]:
+    """Take their tags from all kept states but the ``keep`` newest, and return those tags; best and last stay."""
+    kept = sorted((step_of(state), tag) for tag, state in tags_of(run).items() if tag not in {"best", "last"})
+    gone = [tag for _, tag in kept[:-keep]]
+    _untag(run, gone)
+    return gone
+
+
+def _untag(run: Path, tags: Iterable[str]) -> None:
+    try:
+        for tag in tags:
+            (run / tag).unlink()
+    except OSError as error:
+        raise write_error(run, error) from error
+
+
 def remove_states_without_tag(run: Path) -> None:
     """Delete the states that no tag stands for."""
     used = set(tags_of(run).values())
-    for state in run.glob("step-*"):
+    for state in states_of(run):
         if state not in used:
             shutil.rmtree(state, ignore_errors=True)
 

@@ -1,26 +1,29 @@
 """The tasks of training: a new run, and a run that goes on."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from engine.checkpoints import IMAGES_FILE, TRAINING_TENSORS_FILE, find_checkpoint, read_config
-from engine.device import choose_device, compile_choice
+from engine.checkpoints import CONFIG_FILE, IMAGES_FILE, TRAINING_TENSORS_FILE, find_resumable, read_config, read_json
+from engine.device import choose_device
 from engine.errors import FextError, UsageError
 from engine.files import remove_unfinished
-from engine.images.dataset import TrainingData, as_before, prepare, read_listing
+from engine.images.dataset import TRAIN, TrainingData, as_before, prepare, read_listing
 from engine.models import Autoencoder
 from engine.models.loading import load_tensors, load_weights
 from engine.records import Records
 from engine.report import Report
+from engine.resuming import settings_of_resume
 from engine.settings import Settings
 from engine.tensors import to_float
-from engine.training.checkpoint import Standing, load_standing
-from engine.training.compiling import CompiledStep, EagerStep
+from engine.training.checkpoint import Standing, load_standing, states_beyond
+from engine.training.compiling import Ledger, TrainingStep, stored_ledger
 from engine.training.loss import step_loss
 from engine.training.order import steps_of_epoch
+from engine.training.room import need_room
 from engine.training.tensorboard import with_tensorboard
 from engine.training.trainer import Session, Trainer, TrainingResult
 from engine.workspace import Workspace
@@ -41,9 +44,10 @@ def train(settings: Settings, workspace: Workspace, records: Records, report: Re
     if folder.exists():
         raise UsageError(f"There is a checkpoint named {name!r} already.", "Choose another name, or resume it.")
     device = choose_device(settings.device)
+    model = Autoencoder(settings.model, 1 if settings.data.grayscale else 3, settings.training.seed)
+    need_room(folder, model, settings.training, report)
     data = prepare(settings, workspace, records, report)
     _need_images(data)
-    model = Autoencoder(settings.model, 1 if settings.data.grayscale else 3, settings.training.seed)
     _fit_shortcut(model, data, settings, report)
     standing = Standing(validation_due=len(data.validation) > 0)
     _begin_stretch(standing, settings, data)
@@ -52,48 +56,54 @@ def train(settings: Settings, workspace: Workspace, records: Records, report: Re
 
 
 def resume(
-    settings: Settings, workspace: Workspace, records: Records, report: Report, *, checkpoint: str
+    settings: Settings,
+    workspace: Workspace,
+    records: Records,
+    report: Report,
+    *,
+    checkpoint: str,
+    changes: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
-    """Go on with a run from its last saved state, to the end of its plan; a finished one gets additional epochs.
+    """Go on with a run from a saved state (``NAME``: the last, or ``NAME/TAG``) to the end of its plan.
 
-    Settings come from the run; of those given, only the device, the saving and TensorBoard settings count,
-    ``training.accept_changed_images``, and for a finished run the additional epochs or the time budget.
+    What lies beyond that state stands until the first new one is saved. Settings come from the run, see
+    `settings_of_resume`; ``changes``, by dotted key, are what the user named for this resume. ``training.epochs`` among
+    them is the new total of the run; ``training.minutes`` are counted from here. A finished run gets these, or the
+    additional epochs or minutes of ``settings``.
 
     Raises:
-        UsageError: there is no such checkpoint, another state than the last is asked for, or the images changed.
+        UsageError: there is no such checkpoint, a change cannot be, or the images changed.
         FextError: the checkpoint is damaged, or training fails as in `train`.
 
     """
-    name, _, tag = checkpoint.partition("/")
-    if tag not in ("", "last"):
-        raise UsageError(f"A run goes on from its last state, not from {tag!r}.", f"Resume {name}.")
-    state = find_checkpoint(workspace, f"{name}/last")
+    state = find_resumable(workspace, checkpoint)
+    name, folder, changes = state.parent.name, state.parent, changes or {}
     stored = read_config(state).settings
     run = records.run_of(name, stored.model.variant)
-    settings = _settings_of_resume(stored, settings, workspace)
+    standing = load_standing(state)
+    finished = standing.plan.share(standing.step, standing.seconds) >= 1
+    settings = settings_of_resume(stored, settings, changes, workspace, finished=finished)
     device = choose_device(settings.device)
+    model, _ = load_weights(state)
+    need_room(folder, model, settings.training, report)
     data = prepare(settings, workspace, records, report)
-    listing = read_listing(state.parent / IMAGES_FILE)
+    listing = read_listing(folder / IMAGES_FILE)
     data = as_before(data, listing, report, accept=settings.training.accept_changed_images)
     _need_images(data)
-    model, _ = load_weights(state)
-    standing = load_standing(state)
-    if standing.plan.share(standing.step, standing.seconds) >= 1:
+    before = steps_of_epoch(sum(subset == TRAIN for subset, _, _ in listing), stored.training.batch_size)
+    _keep_epochs(standing, before, steps_of_epoch(len(data.train), settings.training.batch_size))
+    if "training.micro_batch" in changes:
+        standing.micro_batch = 0
+    if "training.epochs" in changes and not settings.training.minutes:
+        _plan_total(standing, settings, data)
+    elif finished or ("training.minutes" in changes and settings.training.minutes):
         _begin_stretch(standing, settings, data)
+    abandoned = states_beyond(folder, standing)
     records.delete_metrics_after(run, standing.step)
     report.log(f"{name} goes on from step {standing.step:,}.")
     tensors = load_tensors(state / TRAINING_TENSORS_FILE)
-    session = Session(name, run, state.parent, settings, device, data, model, standing, tensors)
-    return _run(session, workspace, records, report)
-
-
-def _settings_of_resume(stored: Settings, given: Settings, workspace: Workspace) -> Settings:
-    values: dict[str, Any] = {f"device.{name}": getattr(given.device, name) for name in ("kind", "id", "workers")}
-    kept = ("additional_epochs", "minutes", "checkpoint_every", "checkpoint_minutes", "tensorboard", "live_plot")
-    values |= {f"training.{name}": getattr(given.training, name) for name in (*kept, "accept_changed_images")}
-    if stored.data.folder and not workspace.actual_path(stored.data.folder).is_dir() and given.data.folder:
-        values["data.folder"] = given.data.folder
-    return stored.with_values(values)
+    session = Session(name, run, folder, settings, device, data, model, standing, tensors, abandoned)
+    return _run(session, workspace, records, report, stored_ledger(read_json(state / CONFIG_FILE)))
 
 
 def _need_images(data: TrainingData) -> None:
@@ -129,18 +139,60 @@ def _begin_stretch(standing: Standing, settings: Settings, data: TrainingData) -
     standing.stretch_end = standing.step + max(1, steps)
 
 
-def _run(session: Session, workspace: Workspace, records: Records, report: Report) -> TrainingResult:
-    settings, device, data, plan = session.settings, session.device, session.data, session.standing.plan
+def _plan_total(standing: Standing, settings: Settings, data: TrainingData) -> None:
+    """Move the end of an unfinished stretch to the epochs that the settings ask for; else begin one that ends there.
+
+    Raises:
+        UsageError: the run has them already.
+
+    """
+    training = settings.training
+    an_epoch = steps_of_epoch(len(data.train), training.batch_size)
+    left = (training.epochs - standing.epoch) * an_epoch - standing.step_in_epoch
+    if left < 1:
+        done = round(standing.epoch + standing.step_in_epoch / an_epoch, 2)
+        raise UsageError(
+            f"The run has {done:g} epochs already: a total of {training.epochs} leaves nothing to train.",
+            "Give a larger total or additional epochs, or go on from an earlier checkpoint (`fext resume NAME/TAG`).",
+        )
+    if standing.stretch_unit == "s" or standing.stretch_end <= standing.step:
+        standing.stretch_unit, standing.stretch_start = "steps", standing.step
+        standing.stretch_start_step = standing.step
+    standing.stretch_end = standing.step + left
+
+
+def _keep_epochs(standing: Standing, before: int, now: int) -> None:
+    """Where an epoch has another number of steps than before, keep the plan's epochs and the place in this one."""
+    if before == now:
+        return
+    standing.step_in_epoch = round(standing.step_in_epoch * now / before)
+    if standing.stretch_unit == "steps":
+        standing.stretch_start = standing.step + round((standing.stretch_start - standing.step) * now / before)
+        standing.stretch_end = standing.step + round((standing.stretch_end - standing.step) * now / before)
+
+
+def _run(
+    session: Session, workspace: Workspace, records: Records, report: Report, before: Ledger | None = None
+) -> TrainingResult:
+    settings, device, data, standing = session.settings, session.device, session.data, session.standing
     model = session.model.to(device.handle).train()
     remove_unfinished(session.folder)
-    planned_steps = int(plan.end - plan.start) if plan.unit == "steps" else None
-    compiled, why = compile_choice(settings.device, device, planned_steps)
-    loss = step_loss(model, settings, device)
-    step = CompiledStep(loss, settings.device.compile_backend, report) if compiled else EagerStep(loss)
-    report.log(
-        f"FextAE {settings.model.variant.capitalize()} on {device.name}, {device.precision_name}; "
-        f"{'compiled' if compiled else 'not compiled'}: {why}."
-    )
+    report.log(f"FextAE {settings.model.variant.capitalize()} on {device.name}, {device.precision_name}.")
     report.log(f"{len(data.train):,} images to train on, {len(data.validation):,} held out, {data.skipped:,} skipped.")
+
+    def seconds_left(step_seconds: float) -> float:
+        plan = standing.plan
+        return plan.end - standing.seconds if plan.unit == "s" else (plan.end - standing.step) * step_seconds
+
+    loss = step_loss(model, settings, device)
+    step = TrainingStep(
+        loss,
+        model.parameters(),
+        settings=settings.device,
+        device=device,
+        seconds_left=seconds_left,
+        before=before,
+        report=report,
+    )
     with with_tensorboard(report, settings, workspace, session.name) as told:
         return Trainer(session, step, records, told).train()

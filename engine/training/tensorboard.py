@@ -36,6 +36,10 @@ class TensorBoardReport:
         """Hand the artifact on."""
         self._report.artifact(kind, path)
 
+    def flush(self) -> None:
+        """Hand the request on."""
+        self._report.flush()
+
     def stopping(self) -> bool:
         """Return whether the task was asked to stop."""
         return self._report.stopping()

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from engine.checkpoints import IMAGES_FILE
@@ -17,37 +15,44 @@ from engine.errors import FextError
 from engine.feeder import Feeder
 from engine.files import replace_file
 from engine.images.dataset import Indices, TrainingData, listing_text
-from engine.metrics import mean_squared_error, psnr_of
 from engine.models import Autoencoder
 from engine.records import Records
 from engine.report import Report
 from engine.settings import Settings
-from engine.tensors import to_float, to_uint8
+from engine.training.accumulation import Accumulation
+from engine.training.averaging import WeightAverage, put_raw_tensors, raw_tensors
 from engine.training.checkpoint import (
+    NOTHING_ABANDONED,
+    Abandoned,
     Snapshot,
     Standing,
     copied,
     describe,
+    drop_oldest,
+    leave,
     point,
-    put_tensors,
     remove_states_without_tag,
     save_state,
-    tensors_of,
 )
-from engine.training.compiling import CompiledStep, EagerStep
-from engine.training.loss import image_keys, reconstruction_loss
+from engine.training.compiling import TrainingStep
+from engine.training.loss import image_keys
+from engine.training.memory import memory_gb
+from engine.training.optimizer import SKIPS_IN_A_ROW, Account, Optimizer
 from engine.training.order import batch_of, epoch_order, steps_of_epoch
 from engine.training.schedule import learning_rate
+from engine.training.validation import Validation
 
 _REPORTS_AN_EPOCH = 50
 _PROGRESS_SECONDS = 0.25
 _SAVE_SECONDS = 30
-_SHORTCUT_SHARE = 0.03
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a run stands when its job ends; ``val_psnr`` in dB is that of the weights that NAME stands for."""
+    """How a run stands when its job ends; ``val_psnr`` in dB is that of the weights that NAME stands for.
+
+    ``compiling`` says whether the training step was compiled, and what that cost and gave; empty while that is open.
+    """
 
     run: str
     state: Literal["done", "stopped"]
@@ -56,13 +61,15 @@ class TrainingResult:
     steps: int
     img_s: float
     val_psnr: float | None
+    compiling: str
 
 
 @dataclass(frozen=True)
 class Session:
     """What a run is made of: its name and number in the records, its folder, and all that it trains with.
 
-    ``tensors`` are those of the optimizer in a saved state, empty for a new run.
+    ``tensors`` are those beside the weights in a saved state, empty for a new run; ``abandoned`` are the states that
+    this session leaves behind with its first save.
     """
 
     name: str
@@ -74,16 +81,17 @@ class Session:
     model: Autoencoder
     standing: Standing
     tensors: Mapping[str, Tensor]
+    abandoned: Abandoned = NOTHING_ABANDONED
 
 
 class Trainer:
     """Takes a session from where it stands to the end of its plan, or to a stop.
 
-    Before the first step, after each epoch and at the end, it validates and saves. Values leave the device only
-    on steps that report.
+    Before the first step, after each epoch, at the end and in between as the settings ask, it validates and saves.
+    Values leave the device only on steps that report.
     """
 
-    def __init__(self, session: Session, step: CompiledStep | EagerStep, records: Records, report: Report) -> None:
+    def __init__(self, session: Session, step: TrainingStep, records: Records, report: Report) -> None:
         self.session = session
         self.settings = session.settings
         self.device = session.device
@@ -95,37 +103,40 @@ class Trainer:
         self.records = records
         self.report = report
         training = self.settings.training
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.model), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
-        )
-        put_tensors(self.optimizer, self.model, session.tensors)
-        self.scaler = _scaler(self.device, session.tensors)
-        self.loss_sum = session.tensors.get("extra.loss_sum", torch.zeros(())).to(self.device.handle, copy=True)
+        self.optimizer = Optimizer(self.model, training, self.device, session.tensors)
+        self.average = WeightAverage(self.model, training.ema) if training.ema else None
+        put_raw_tensors(self.model, session.tensors)
+        self.accumulation = Accumulation(step, self.model.parameters(), training, self.standing, report)
         self.steps_of_epoch = steps_of_epoch(len(self.data.train), training.batch_size)
         self.report_every = max(1, self.steps_of_epoch // _REPORTS_AN_EPOCH)
         self._feeder = Feeder(self.data.train, self.device)
-        self._validation = Feeder(self.data.validation, self.device) if len(self.data.validation) else None
+        held_out = self.data.validation
+        self._validation = Validation(held_out, self.device, self.settings) if len(held_out) else None
         self._clock = math.inf
         self._best: Snapshot | None = None
+        self._abandoned = session.abandoned
         self._saved = -math.inf
         self._saved_step = -1
         self._began = time.monotonic()
         self._told = 0.0
         self._interval = (0.0, 0)
+        self._rate = 0.0
 
     def train(self) -> TrainingResult:
         """Train to the plan's end or to a stop, save, and tell how it went."""
         self.session.folder.mkdir(parents=True, exist_ok=True)
         replace_file(self.session.folder / IMAGES_FILE, listing_text(self.data.listing))
         if self.standing.validation_due:
-            self._end_epoch()
+            self._validate_and_save()
         self._start_clock()
         while self._share() < 1 and not self.report.stopping():
             self._train_epoch()
         self._stop_clock()
         finished = self._share() >= 1
+        if finished and self._saved_step != self.standing.step:
+            self._validate_and_save()
         if self._saved_step != self.standing.step:
-            self._save(self._validate() if finished else None, now=True)
+            self._save(None, now=True)
         return TrainingResult(
             run=self.session.name,
             state="done" if finished else "stopped",
@@ -134,29 +145,33 @@ class Trainer:
             steps=self.standing.step,
             img_s=self.standing.images / max(self.standing.seconds, 1e-9),
             val_psnr=self.standing.best_psnr,
+            compiling=str(self.step.ledger or ""),
         )
 
     # --- Steps ----------------------------------------------------------------------------------------------
 
     def _train_epoch(self) -> None:
-        standing, training = self.standing, self.settings.training
+        standing = self.standing
         epoch = standing.epoch
         for numbers, images in self._feeder.batches(self._rest_of_epoch(epoch)):
             self._take_step(images, image_keys(self.settings, epoch, numbers))
             if standing.step_in_epoch % self.report_every == 0 or standing.step_in_epoch == self.steps_of_epoch:
                 self._tell_metrics()
             self._tell_progress()
+            if self._validates_between():
+                self._stop_clock()
+                self._validate_and_save()
+                self._start_clock()
             if self._share() >= 1 or self.report.stopping():
                 break
-            if time.monotonic() - max(self._saved, self._began) > training.checkpoint_minutes * 60:
+            if self._saves_between():
                 self._stop_clock()
                 self._save(None, now=True)
                 self._start_clock()
         if standing.step_in_epoch == self.steps_of_epoch:
             standing.epoch, standing.step_in_epoch = epoch + 1, 0
-            standing.validation_due = self._validation is not None
             self._stop_clock()
-            self._end_epoch()
+            self._validate_and_save()
             self._start_clock()
 
     def _rest_of_epoch(self, epoch: int) -> Iterator[Indices]:
@@ -169,26 +184,15 @@ class Trainer:
 
     def _take_step(self, images: Tensor, keys: Tensor) -> None:
         standing, training = self.standing, self.settings.training
-        rate = learning_rate(training, standing.step - standing.stretch_start_step, self._share())
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["share"]
-        loss = self.step.loss_and_gradients(images, keys, self.scaler)
-        if training.gradient_clip:
-            self.scaler.unscale_(self.optimizer)
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.gradient_clip)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.loss_sum += loss
+        self._rate = learning_rate(training, standing.step - standing.stretch_start_step, self._share())
+        loss = self.accumulation.loss_and_gradients(images, keys, self.optimizer.scaler)
         standing.interval_steps += 1
         standing.step += 1
         standing.step_in_epoch += 1
         standing.images += len(images)
-
-    def _end_epoch(self) -> None:
-        psnr = self._validate()
-        if not self.report.stopping():
-            self._save(psnr, now=False)
+        self.optimizer.step(loss, standing.step, self._rate)
+        if self.average:
+            self.average.update(standing.step)
 
     # --- Time -----------------------------------------------------------------------------------------------
 
@@ -221,54 +225,96 @@ class Trainer:
 
     def _tell_metrics(self) -> None:
         standing = self.standing
-        loss = (self.loss_sum / standing.interval_steps).item()
-        if not math.isfinite(loss):
-            raise FextError(
-                f"Training diverged: the loss is not a finite number at step {standing.step:,}.",
-                "Lower training.learning_rate, or turn mixed precision off; the last checkpoint is untouched.",
-            )
+        account = self.optimizer.account()
+        steps, standing.interval_steps = standing.interval_steps, 0
+        if account.skipped:
+            self._tell_skips(account, steps)
+        taken = steps - int(account.skipped)
         began, images = self._interval
         now = time.perf_counter()
-        values = {"train/loss": loss, "learning_rate": float(self.optimizer.param_groups[0]["lr"])}
+        values = {"train/loss": account.loss_sum / taken} if taken else {}
+        values |= {"learning_rate": self._rate, "memory_gb": memory_gb(self.device)}
         if standing.images > images:
             values["img_s"] = (standing.images - images) / (now - began)
         self.report.metrics(standing.step, self._epoch_now(), values)
         self._interval = (now, standing.images)
-        self.loss_sum.zero_()
-        standing.interval_steps = 0
+
+    def _tell_skips(self, account: Account, steps: int) -> None:
+        """Tell of those skipped of the steps since the last report.
+
+        Raises:
+            FextError: too many were skipped in a row; the weights, which are those of the last good step, are saved.
+
+        """
+        epoch = self._epoch_now() - (self.standing.step - account.step) / self.steps_of_epoch
+        facts = (
+            f"step {account.step:,.0f}, epoch {epoch:.2f}, learning rate {account.rate:.3g}, "
+            f"loss {account.loss:.4g}, gradient norm {account.norm:.4g}"
+        )
+        if account.in_a_row >= SKIPS_IN_A_ROW:
+            self._stop_clock()
+            self._save(None, now=True)
+            raise FextError(
+                f"Training diverged: loss or gradient were not finite for {account.in_a_row:,.0f} steps in a row, the "
+                f"last time at {facts}.",
+                "Lower training.learning_rate, or turn mixed precision off; the weights of the last good step are "
+                "saved.",
+            )
+        self.report.log(
+            f"{account.skipped:,.0f} of {steps:,} steps skipped: loss or gradient were not finite, the last time at "
+            f"{facts}.",
+            "info" if self.optimizer.scaler.is_enabled() else "warning",
+        )
 
     # --- Validation -----------------------------------------------------------------------------------------
 
-    @torch.inference_mode()
-    def _validate(self) -> float | None:
-        """Return the mean PSNR in dB over the validation images, or None without them or when stopped."""
-        if self._validation is None:
-            return None
-        count, size = len(self.data.validation), self.settings.evaluation.batch_size
-        everything = np.arange(count, dtype=np.int64)
-        parts = [everything[start : start + size] for start in range(0, count, size)]
-        self.model.eval()
-        sums = torch.zeros(2, dtype=torch.float64)
-        for number, (_, stored) in enumerate(self._validation.batches(iter(parts))):
-            if self.report.stopping():
-                break
-            sums += self._validate_batch(stored)
-            self.report.progress("validating", min(count, (number + 1) * size), count, "images")
-        self.model.train()
-        if self.report.stopping():
-            return None
-        self.standing.validation_due = False
-        loss, psnr = (sums / count).tolist()
-        self.report.metrics(self.standing.step, self._epoch_now(), {"validation/loss": loss, "validation/psnr": psnr})
-        return float(psnr)
+    def _validates_between(self) -> bool:
+        """Return whether a validation is due within an epoch; its end has one of its own."""
+        standing, training = self.standing, self.settings.training
+        if standing.step_in_epoch == self.steps_of_epoch:
+            return False
+        steps, seconds = training.validate_every_steps, training.validate_every_seconds
+        is_step = bool(steps) and standing.step % steps == 0
+        return is_step or bool(seconds and self._seconds() - standing.validated_seconds >= seconds)
 
-    def _validate_batch(self, stored: Tensor) -> Tensor:
-        images = to_float(stored)
-        with self.device.autocast():
-            reconstruction = self.model(images).float()
-        loss = reconstruction_loss(self.settings.training.loss, reconstruction, images) * len(stored)
-        psnr = psnr_of(mean_squared_error(to_float(to_uint8(reconstruction)), images)).sum()
-        return torch.stack([loss, psnr]).cpu().double()
+    def _validate_and_save(self) -> None:
+        """Validate where images are held out, and save; asked to stop in between, leave both due."""
+        standing = self.standing
+        if self._validation is None:
+            self._save(None, now=self._share() >= 1)
+            return
+        standing.validation_due = True
+        measured = self._validation.measure(self._shown(), self.report)
+        if measured is None:
+            return
+        standing.validation_due = False
+        standing.validated_seconds = standing.seconds
+        values = {f"validation/{name}": value for name, value in measured.items()}
+        self.report.metrics(standing.step, self._epoch_now(), values)
+        self._spend_patience(measured["psnr"])
+        self._save(measured["psnr"], now=self._share() >= 1 or self.report.stopping())
+
+    def _spend_patience(self, psnr: float) -> None:
+        """End the stretch here where too many validations in a row brought no gain."""
+        standing, training = self.standing, self.settings.training
+        before = standing.patience_psnr
+        if math.isfinite(psnr) and (before is None or psnr > before + training.min_gain):
+            standing.patience_psnr, standing.stale_validations = psnr, 0
+            return
+        standing.stale_validations += 1
+        if not training.patience or standing.stale_validations < training.patience:
+            return
+        self.report.log(
+            f"Training ends here: {standing.stale_validations:,} validations in a row brought no gain of "
+            f"{training.min_gain:g} dB" + (f" over {before:.2f} dB." if before is not None else ".")
+        )
+        standing.stale_validations = 0
+        standing.stretch_end = standing.step if self.plan.unit == "steps" else standing.seconds
+        self.plan = standing.plan
+
+    def _shown(self) -> Autoencoder:
+        """Return the model that is validated and saved: the average where there is one."""
+        return self.average.model if self.average else self.model
 
     # --- Saving ---------------------------------------------------------------------------------------------
 
@@ -279,25 +325,58 @@ class Trainer:
         short epochs do not wait for the disk.
         """
         standing = self.standing
-        is_best = psnr is not None and (standing.best_psnr is None or psnr > standing.best_psnr)
+        is_due = now or self._is_save_due() or time.monotonic() - self._saved > _SAVE_SECONDS
+        best = standing.best_psnr
+        is_best = psnr is not None and math.isfinite(psnr) and (best is None or psnr > best)
         if is_best:
             standing.best_psnr = psnr
-        every = self.settings.training.checkpoint_every
-        keep_epoch = bool(every and standing.epoch and not standing.step_in_epoch and standing.epoch % every == 0)
-        is_due = now or keep_epoch or time.monotonic() - self._saved > _SAVE_SECONDS
-        if not (is_due or is_best):
+        tags = self._kept_tags()
+        if not (is_due or is_best or tags):
             return
         snapshot = self._snapshot(psnr)
         if is_best or self._validation is None:
             self._best = snapshot
-        if is_due:
-            self._write(snapshot, [f"epoch-{standing.epoch:04d}"] if keep_epoch else [])
+        if is_due or tags:
+            self._write(snapshot, tags)
+
+    def _saves_between(self) -> bool:
+        """Return whether a save is due within an epoch that has not just been made; its end has one of its own."""
+        standing = self.standing
+        at_end = standing.step_in_epoch == self.steps_of_epoch
+        return not at_end and self._saved_step != standing.step and self._is_save_due()
+
+    def _is_save_due(self) -> bool:
+        standing, training = self.standing, self.settings.training
+        steps, minutes = training.checkpoint_steps, training.keep_every_minutes
+        is_step = bool(steps) and standing.step % steps == 0
+        is_kept = bool(minutes) and self._seconds() - standing.kept_seconds >= minutes * 60
+        unsaved = time.monotonic() - max(self._saved, self._began)
+        return is_step or is_kept or unsaved > training.checkpoint_minutes * 60
+
+    def _kept_tags(self) -> list[str]:
+        """Return the tags under which the present state is kept beside best and last."""
+        standing, training = self.standing, self.settings.training
+        every, minutes = training.checkpoint_every, training.keep_every_minutes
+        tags = []
+        if every and standing.epoch and not standing.step_in_epoch and standing.epoch % every == 0:
+            tags.append(f"epoch-{standing.epoch:04d}")
+        if minutes and standing.seconds - standing.kept_seconds >= minutes * 60:
+            standing.kept_seconds = standing.seconds
+            tags.append(f"kept-{standing.step:08d}")
+        return tags
 
     def _write(self, snapshot: Snapshot, tags: list[str]) -> None:
+        """Write what is due: metrics before the state that a resume goes on from, and that before others go."""
+        self.report.flush()
         if self._best is not None and self._best is not snapshot:
             self._write_state(self._best, ["best"])
         self._write_state(snapshot, [*(["best"] if self._best is snapshot else []), *tags, "last"])
         self._best = None
+        gone = leave(self.session.folder, self._abandoned)
+        self._abandoned = NOTHING_ABANDONED
+        if keep := self.settings.training.keep_checkpoints:
+            gone += drop_oldest(self.session.folder, keep)
+        self._forget(gone)
         remove_states_without_tag(self.session.folder)
         self._saved = time.monotonic()
         self._saved_step = self.standing.step
@@ -316,10 +395,16 @@ class Trainer:
         except FextError as error:
             self.report.log(f"The checkpoint is saved, but not recorded. {error.cause}", "warning")
 
+    def _forget(self, tags: list[str]) -> None:
+        try:
+            self.records.forget_checkpoints(self.session.run, tags)
+        except FextError as error:
+            self.report.log(f"Checkpoints that are gone are still recorded. {error.cause}", "warning")
+
     def _snapshot(self, psnr: float | None) -> Snapshot:
         facts = {**self._facts(), "epoch": self._epoch_now(), "val_psnr": psnr}
         return Snapshot(
-            weights=copied(self.model.state_dict()),
+            weights=copied(self._shown().state_dict()),
             training_tensors=copied(self._tensors()),
             standing=replace(self.standing),
             config=describe(self.settings, self.model, self.standing, self.session.name, facts),
@@ -329,35 +414,8 @@ class Trainer:
         return {
             "device": self.device.name,
             "precision": self.device.precision_name,
-            "compiled": self.step.is_compiled,
-            "compile_seconds": self.step.seconds,
+            "compile": self.step.facts(),
         }
 
     def _tensors(self) -> dict[str, Tensor]:
-        extra = {"loss_sum": self.loss_sum}
-        if self.scaler.is_enabled():
-            state = self.scaler.state_dict()
-            extra["scale"] = torch.tensor(float(state["scale"]))
-            extra["growth_tracker"] = torch.tensor(int(state["_growth_tracker"]))
-        return tensors_of(self.optimizer, self.model, extra)
-
-
-def parameter_groups(model: Autoencoder) -> list[dict[str, Any]]:
-    """Return the network's parameters at the full learning rate, and the shortcut's at a small share of it.
-
-    The shortcut is nearly right from the start; at the full rate it would be undone before the network has learned.
-    """
-    shortcut = list(model.shortcut.parameters())
-    own = {id(parameter) for parameter in shortcut}
-    network = [parameter for parameter in model.parameters() if id(parameter) not in own]
-    return [{"params": network, "share": 1.0}, {"params": shortcut, "share": _SHORTCUT_SHARE}]
-
-
-def _scaler(device: Device, tensors: Mapping[str, Tensor]) -> torch.amp.GradScaler:
-    scaler = torch.amp.GradScaler(device.handle.type, enabled=device.precision == torch.float16)
-    if scaler.is_enabled() and "extra.scale" in tensors:
-        state = scaler.state_dict()
-        state["scale"] = float(tensors["extra.scale"])
-        state["_growth_tracker"] = int(tensors["extra.growth_tracker"])
-        scaler.load_state_dict(state)
-    return scaler
+        return self.optimizer.tensors() | (raw_tensors(self.model) if self.average else {})

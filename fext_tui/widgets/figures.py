@@ -25,6 +25,8 @@ def figures(history: History) -> list[tuple[str, str]]:
         ("step", f"{history.step:,}" if history.step else ""),
         ("left", text.duration(left) if left is not None else ""),
         ("learning rate", f"{last['learning_rate']:.3g}" if "learning_rate" in last else ""),
+        ("SSIM", f"{last['validation/ssim']:.3f}" if last.get("validation/ssim") is not None else ""),
+        ("memory", f"{last['memory_gb']:.1f} GB" if "memory_gb" in last else ""),
     ]
     return [(name, value) for name, value in pairs if value]
 

@@ -55,6 +55,7 @@ TRAIN: dict[str, Any] = {
     "training.epochs": 3,
     "training.minutes": 0.01,
     "training.batch_size": 4,
+    "training.micro_batch": 2,
     "training.loss": "mse",
     "training.learning_rate": 0.004,
     "training.final_learning_rate": 0.0005,
@@ -62,7 +63,12 @@ TRAIN: dict[str, Any] = {
     "training.warmup_steps": 0,
     "training.weight_decay": 0.0,
     "training.gradient_clip": 0.01,
+    "training.ema": 0.9,
+    "training.validate_every_steps": 1,
+    "training.validate_every_seconds": 1e-9,
     "training.checkpoint_every": 1,
+    "training.checkpoint_steps": 1,
+    "training.keep_every_minutes": 1e-9,
     "training.checkpoint_minutes": 1e-9,
     "training.tensorboard": True,
     "device.precision": "bfloat16",
@@ -72,6 +78,9 @@ TRAIN: dict[str, Any] = {
 # Only read where another setting makes them matter: key, value, and what must be set beside it.
 CONDITIONAL: dict[str, tuple[Any, dict[str, Any]]] = {
     "data.sample_seed": (9, {"data.sample_fraction": 0.5}),
+    "training.keep_checkpoints": (1, {"training.checkpoint_every": 1}),
+    "training.patience": (1, {"training.min_gain": 100.0}),
+    "training.min_gain": (100.0, {"training.patience": 1, "training.min_gain": 0.0}),
     "training.hold_steps": (2, {"training.schedule": "hold_decay", "training.decay_steps": 4}),
     "device.compile": ("on", {"device.compile_backend": "eager"}),
     "device.compile_backend": ("eager", {"device.compile": "on", "device.compile_backend": "aot_eager"}),
@@ -121,7 +130,7 @@ class Reference:
             "packs": len(list(workspace.packs.glob("*"))),
             "logs": sorted(path.name for path in workspace.logs.iterdir()),
             "validations": sum(phase == "validating" for phase, *_ in report.progresses),
-            "log": [line for _, line in report.lines if "Compiled in" not in line],
+            "log": [line for _, line in report.lines if "are free" not in line],
         }
 
 

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.records import JobRow
+from fext_tui.following import History
 from fext_tui.pace import Pace
+from fext_tui.widgets.figures import figures
 from fext_tui.widgets.job_bar import job_line, progress_bar
 from fext_tui.widgets.job_facts import result_words
 from fext_tui.widgets.key_line import Key, flow
@@ -77,3 +79,10 @@ def test_results_in_words() -> None:
     assert result_words({"images": 1204, "skipped": 0, "seconds": 8.41, "folder": "/x"}) == "1,204 images · 8.4 s"
     assert result_words({"run": "a", "val_psnr": 25.4, "img_s": 61.31}) == "25.40 dB · 61.3 img/s"
     assert result_words(None) == ""
+
+
+def test_figures_tell_what_was_measured() -> None:
+    history = History(last={"img_s": 61.5, "validation/ssim": 0.91234, "memory_gb": 1.26, "learning_rate": 0.0005})
+    shown = dict(figures(history))
+    assert (shown["SSIM"], shown["memory"], shown["learning rate"]) == ("0.912", "1.3 GB", "0.0005")
+    assert not {"SSIM", "memory"} & dict(figures(History(last={"img_s": 61.5}))).keys()

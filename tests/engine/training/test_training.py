@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,74 +10,20 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
+from skimage.metrics import structural_similarity
 
 from engine.checkpoints import find_checkpoint, list_checkpoints
 from engine.errors import FextError, UsageError
 from engine.models import Autoencoder
 from engine.models.loading import load_weights
-from engine.records import Records
 from engine.report import CollectedReport
-from engine.settings import Settings
-from engine.training import resume, train
-from engine.workspace import Workspace
-
-Small = Callable[..., Settings]
-
-
-class StoppingReport(CollectedReport):
-    """A report that asks to stop once training has told ``after`` steps' progress."""
-
-    def __init__(self, after: int) -> None:
-        super().__init__()
-        self.after = after
-
-    def progress(self, phase: str, done: float, total: float, unit: str) -> None:
-        super().progress(phase, done, total, unit)
-
-    def metrics(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
-        super().metrics(step, epoch, values)
-        self.stop = self.stop or step >= self.after
-
-
-class Bench:
-    """Runs training in one workspace, and keeps what the report told."""
-
-    def __init__(self, workspace: Workspace, records: Records) -> None:
-        self.workspace = workspace
-        self.records = records
-
-    def train(self, name: str, settings: Settings, report: CollectedReport | None = None) -> Any:
-        run = self.records.add_run(name, settings.model.variant)
-        return train(settings, self.workspace, self.records, report or CollectedReport(), run=run)
-
-    def resume(self, name: str, settings: Settings, report: CollectedReport | None = None) -> Any:
-        return resume(settings, self.workspace, self.records, report or CollectedReport(), checkpoint=name)
-
-    def weights(self, reference: str) -> dict[str, np.ndarray]:
-        return load_file(find_checkpoint(self.workspace, reference) / "model.safetensors")
-
-
-@pytest.fixture
-def bench(workspace: Workspace, records: Records) -> Bench:
-    return Bench(workspace, records)
-
-
-def _history(*reports: CollectedReport) -> dict[tuple[int, str], float]:
-    """Return the metrics by step and name, without rates; a later report stands over an earlier one."""
-    return {
-        (step, name): value
-        for report in reports
-        for step, _, values in report.metric_rows
-        for name, value in values.items()
-        if name != "img_s"
-    }
+from tests.engine.training.bench import Bench, Small, StoppingReport, history_of
 
 
 def test_training_learns_and_tells(bench: Bench, small: Small) -> None:
     report = CollectedReport()
     result = bench.train("learns", small(training__epochs=25), report)
-    history = _history(report)
+    history = history_of(report)
     psnr = [value for (_, name), value in sorted(history.items()) if name == "validation/psnr"]
     assert result.state == "done"
     assert (result.epochs, result.steps) == (25, 25 * 4)
@@ -90,8 +35,10 @@ def test_training_learns_and_tells(bench: Bench, small: Small) -> None:
     assert report.progresses[-2][0] == "training" or report.progresses[-1][0] == "validating"
 
 
-def test_best_stands_for_the_best_validation(bench: Bench, small: Small) -> None:
-    result = bench.train("best", small(training__epochs=6))
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_best_stands_for_the_best_validation(bench: Bench, small: Small, ema: float) -> None:
+    report = CollectedReport()
+    result = bench.train("best", small(training__epochs=6, training__ema=ema), report)
     state = find_checkpoint(bench.workspace, "best")
     model, config = load_weights(state)
     assert config.val_psnr == result.val_psnr
@@ -103,14 +50,35 @@ def test_best_stands_for_the_best_validation(bench: Bench, small: Small) -> None
     pictures = [cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA) for picture in read]
     images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255
     with torch.inference_mode():
-        shown = model(images).clamp(0, 1).mul(255).round() / 255
+        raw = model(images)
+    shown = raw.clamp(0, 1).mul(255).round() / 255
+    history = history_of(report)
+    step = next(step for (step, name), value in history.items() if value == result.val_psnr)
+    told = {name: history[step, f"validation/{name}"] for name in ("loss", "mae", "mse", "psnr", "ssim")}
     psnr = -10 * torch.log10((shown - images).square().mean((1, 2, 3)))
-    assert psnr.mean().item() == pytest.approx(result.val_psnr, abs=0.01)
+    assert told["psnr"] == pytest.approx(psnr.mean().item(), abs=0.01)
+    assert told["loss"] == pytest.approx((raw - images).abs().mean().item(), rel=1e-3)
+    assert told["mae"] == pytest.approx((shown - images).abs().mean().item(), rel=1e-3)
+    assert told["mse"] == pytest.approx((shown - images).square().mean().item(), rel=1e-3)
+    similar = [
+        structural_similarity(a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1,
+                              channel_axis=0)
+        for a, b in zip(images.numpy(), shown.numpy(), strict=True)
+    ]  # fmt: skip
+    assert told["ssim"] == pytest.approx(np.mean(similar), abs=2e-3)
 
 
-@pytest.mark.parametrize("after", [3, 4, 7])
-def test_a_stopped_run_resumes_to_the_bit(bench: Bench, small: Small, after: int) -> None:
-    settings = small(augmentation__enabled=True, model__dropout=0.2, training__epochs=3)
+TRUST: dict[str, Any] = {
+    "training__ema": 0.9,
+    "training__micro_batch": 4,
+    "training__validate_every_steps": 3,
+    "training__patience": 100,
+}
+
+
+@pytest.mark.parametrize(("after", "values"), [(3, {}), (4, {}), (7, {}), (3, TRUST), (5, TRUST)])
+def test_a_stopped_run_resumes_to_the_bit(bench: Bench, small: Small, after: int, values: dict[str, Any]) -> None:
+    settings = small(augmentation__enabled=True, model__dropout=0.2, training__epochs=3, **values)
     whole = CollectedReport()
     undisturbed = bench.train("undisturbed", settings, whole)
     first, second = StoppingReport(after), CollectedReport()
@@ -123,7 +91,11 @@ def test_a_stopped_run_resumes_to_the_bit(bench: Bench, small: Small, after: int
     for reference in ("", "/last"):
         expected, got = bench.weights("undisturbed" + reference), bench.weights("stopped" + reference)
         assert all(np.array_equal(expected[name], got[name]) for name in expected)
-    assert _history(first, second) == _history(whole)
+    expected, got = bench.training_tensors("undisturbed/last"), bench.training_tensors("stopped/last")
+    assert expected.keys() == got.keys()
+    assert all(np.array_equal(expected[name], got[name]) for name in expected)
+    assert bench.standing("undisturbed/last") == bench.standing("stopped/last")
+    assert history_of(first, second) == history_of(whole)
 
 
 def test_a_finished_run_gets_additional_epochs(bench: Bench, small: Small) -> None:
@@ -131,7 +103,7 @@ def test_a_finished_run_gets_additional_epochs(bench: Bench, small: Small) -> No
     report = CollectedReport()
     result = bench.resume("more", small(training__additional_epochs=3), report)
     assert (result.epochs, result.steps) == (5, 20)
-    assert min(step for step, _ in _history(report)) > 8
+    assert min(step for step, _ in history_of(report)) > 8
 
 
 def test_a_time_budget_is_spent(bench: Bench, small: Small) -> None:
@@ -218,64 +190,6 @@ def test_a_validation_folder_within_is_not_trained_on(bench: Bench, small: Small
     assert any("5 images are held out too" in line for level, line in report.lines if level == "warning")
 
 
-def test_only_the_last_state_is_resumed(bench: Bench, small: Small) -> None:
-    bench.train("states", small(training__checkpoint_every=1))
-    with pytest.raises(UsageError, match="goes on from its last state"):
-        bench.resume("states/epoch-0001", small())
-
-
-def test_divergence_is_told_and_the_checkpoint_stays(bench: Bench, small: Small) -> None:
-    settings = small(training__epochs=1)
-    bench.train("diverges", settings)
-    before = bench.weights("diverges/last")
-    bad = before | {"stem.weight": before["stem.weight"] * np.float32(1e30)}
-    state = find_checkpoint(bench.workspace, "diverges/last")
-    _rewrite(state, bad)
-    with pytest.raises(FextError, match="diverged"):
-        bench.resume("diverges", settings)
-    assert find_checkpoint(bench.workspace, "diverges/last") == state
-
-
-def _rewrite(state: Path, weights: dict[str, np.ndarray]) -> None:
-    from safetensors.numpy import save_file
-
-    from engine.checkpoints import mark_complete
-
-    save_file(weights, state / "model.safetensors")
-    (state / "complete.json").unlink()
-    mark_complete(state)
-
-
-def test_compile_that_is_on_compiles(bench: Bench, small: Small) -> None:
-    torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
-    settings = small(device__compile="on", device__compile_backend="aot_eager", augmentation__enabled=True)
-    bench.train("compiled", settings)
-    counters = torch._dynamo.utils.counters
-    assert counters["stats"]["unique_graphs"] == 1
-    assert not counters["graph_break"]
-    config = json.loads((find_checkpoint(bench.workspace, "compiled/last") / "config.json").read_text())
-    assert config["compiled"] is True
-    assert config["compile_seconds"] > 0
-    bench.train("eager", settings.with_values({"device.compile": "off"}))
-    compiled, eager = bench.weights("compiled/last"), bench.weights("eager/last")
-    assert all(np.allclose(compiled[name], eager[name], atol=2e-3) for name in eager)
-
-
-def test_a_backend_that_fails_gives_way_to_eager(bench: Bench, small: Small) -> None:
-    def broken(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
-        raise RuntimeError("no compiler here")
-
-    torch._dynamo.reset()
-    if "broken_for_test" not in torch.compiler.list_backends(exclude_tags=()):
-        torch._dynamo.register_backend(broken, "broken_for_test")
-    report = CollectedReport()
-    settings = small(device__compile="on", device__compile_backend="broken_for_test")
-    result = bench.train("falls-back", settings, report)
-    assert result.state == "done"
-    assert any(level == "warning" and "no compiler here" in line for level, line in report.lines)
-
-
 def test_bad_devices_and_backends_are_refused(bench: Bench, small: Small) -> None:
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="GPU 0 is not there"):
@@ -298,7 +212,7 @@ def test_tensorboard_gets_the_curve(bench: Bench, small: Small) -> None:
     report = CollectedReport()
     bench.train("board", small(training__tensorboard=True), report)
     events = EventAccumulator(str(bench.workspace.logs / "tensorboard" / "board")).Reload()
-    told = {step: value for (step, name), value in _history(report).items() if name == "validation/psnr"}
+    told = {step: value for (step, name), value in history_of(report).items() if name == "validation/psnr"}
     assert {event.step: event.value for event in events.Scalars("validation/psnr")} == pytest.approx(told)
 
 

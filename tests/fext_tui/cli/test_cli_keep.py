@@ -109,6 +109,7 @@ def test_the_doctor_looks_at_everything(process: Fext) -> None:
     checks = {one["name"]: one for one in process("doctor", "--json").json["checks"]}
     assert set(checks) == {"Python", "PyTorch", "Devices", "Compiler", "Workspace", "Disk", "Records", "Terminal"}
     assert checks["PyTorch"]["state"] == "good"
+    assert "inductor" in checks["PyTorch"]["found"]
     assert checks["Terminal"] == {
         "name": "Terminal", "state": "notice", "found": "none here",
         "remedy": "The app needs one; every other verb works without.",
