@@ -4,11 +4,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from engine.checkpoints import find_checkpoint, read_config
+from engine.checkpoints import find_checkpoint, find_resumable, read_config
 from engine.errors import UsageError
 from engine.jobs.care import reconcile
 from engine.jobs.tasks import lane_of, task_of
 from engine.records import JobRow, Records
+from engine.resuming import refuse_fixed
 from engine.settings import Settings
 from engine.workspace import Workspace, check_name
 
@@ -36,7 +37,7 @@ def submit(
             values["name"] = _name_for(workspace, records, values.get("name") or "", settings)
             run = records.add_run(values["name"], settings.model.variant)
         elif "checkpoint" in task_of(kind).arguments:
-            run = _check(workspace, records, kind, str(values.get("checkpoint", "")))
+            run = _check(workspace, records, kind, values)
         job = records.add_job(kind, lane_of(kind, settings.device), settings.model_dump(), values, run)
     reconcile(workspace, records)
     return records.job(job)
@@ -81,19 +82,22 @@ def _active(records: Records, run: int) -> JobRow | None:
     return next((job for job in records.jobs("queued", "running") if job.run == run), None)
 
 
-def _check(workspace: Workspace, records: Records, kind: str, checkpoint: str) -> int | None:
+def _check(workspace: Workspace, records: Records, kind: str, arguments: Mapping[str, Any]) -> int | None:
     """Return the run that the job belongs to: that of its checkpoint for a resume, none for the others.
 
     Raises:
-        UsageError: there is no such checkpoint, or its run goes on already.
+        UsageError: there is no such checkpoint, its run goes on already, or what is to change cannot.
+        FextError: the checkpoint is damaged.
 
     """
+    checkpoint = str(arguments.get("checkpoint", ""))
     if kind != "resume":
         find_checkpoint(workspace, checkpoint)
         return None
-    name = checkpoint.partition("/")[0]
-    state = find_checkpoint(workspace, f"{name}/last")
-    run = records.run_of(name, read_config(state).settings.model.variant)
+    state = find_resumable(workspace, checkpoint)
+    name, settings = state.parent.name, read_config(state).settings
+    refuse_fixed(settings, arguments.get("changes", {}))
+    run = records.run_of(name, settings.model.variant)
     if active := _active(records, run):
         raise UsageError(f"Job {active.id} trains {name!r} already.", f"Wait for it, or stop it: fext stop {active.id}")
     return run

@@ -43,19 +43,18 @@ class Invocation:
         """
         from engine.configurations import load_settings
 
-        workspace = self.workspace()
-        folders = {
-            key: workspace.stored_path(absolute(value))
-            for key, value in self.values.items()
-            if key in FOLDER_SETTINGS and value
-        }
         return load_settings(
-            workspace,
+            self.workspace(),
             os.environ,
             preset=self.preset,
             configuration=self.configuration,
-            command_line=self.values | folders,
+            command_line=self.named(),
         )
+
+    def named(self) -> dict[str, Any]:
+        """Return the values that this call itself sets, by dotted key; folders as jobs keep them."""
+        folders = {key: self.stored(str(absolute(self.values[key]))) for key in FOLDER_SETTINGS if self.values.get(key)}
+        return self.values | folders
 
     def stored(self, path: str) -> str:
         """Return an absolute path as jobs keep it: relative to the workspace where it lies inside; empty for none."""

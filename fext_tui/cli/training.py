@@ -2,7 +2,7 @@
 
 import click
 
-from engine.checkpoints import find_checkpoint
+from engine.checkpoints import find_resumable
 from engine.errors import UsageError
 from engine.workspace import check_name
 from fext_tui.cli.invocation import Invocation, existing_folder
@@ -42,31 +42,39 @@ def train(invocation: Invocation, folder: str | None, name: str | None, detach: 
 
 @click.command()
 @click.argument("checkpoint")
-@setting_option("--epochs", "training.additional_epochs", help_text="Epochs to add to a run that has finished.")
-@setting_option("--minutes", "training.minutes", help_text="Minutes to add to a run that has finished.")
+@setting_option("--epochs", "training.epochs", help_text="Epochs that the run is to have in all.")
+@setting_option("--additional-epochs", "training.additional_epochs")
+@setting_option("--minutes", "training.minutes", help_text="Minutes to train from here.")
 @device_option
 @detach_option
 @global_options
 @click.pass_obj
 def resume(invocation: Invocation, checkpoint: str, detach: bool) -> int:
-    """Go on with the training run of CHECKPOINT from its last state.
+    """Go on with the training run of CHECKPOINT: NAME from its last state, NAME/TAG from that one.
 
     A run that was stopped goes on to the end of its plan; one that has finished gets additional epochs or minutes.
+    It keeps its settings; what is given here by an option or by --set is changed, and nothing else.
     """
-    _one_budget(invocation, "training.additional_epochs")
-    find_checkpoint(invocation.workspace(), checkpoint)
-    return perform(invocation, "resume", {"checkpoint": checkpoint}, detach=detach)
+    _one_budget(invocation, "training.epochs", "training.additional_epochs")
+    find_resumable(invocation.workspace(), checkpoint)
+    arguments = {"checkpoint": checkpoint, "changes": invocation.named()}
+    return perform(invocation, "resume", arguments, detach=detach)
 
 
-def _one_budget(invocation: Invocation, epochs: str) -> None:
+def _one_budget(invocation: Invocation, *epochs: str) -> None:
     """Let a number of epochs that was asked for win over minutes of a preset, a file or the environment.
 
     Raises:
-        UsageError: both were asked for.
+        UsageError: more than one was asked for.
 
     """
     values = invocation.values
-    if epochs in values and "training.minutes" in values:
-        raise UsageError("Both a number of epochs and of minutes are given.", "Give one of the two.")
-    if epochs in values:
+    given = [key for key in (*epochs, "training.minutes") if key in values]
+    if len(given) > 1:
+        *others, last = ("--" + key.partition(".")[2].replace("_", "-") for key in given)
+        raise UsageError(
+            f"{', '.join(others)} and {last} each say how long to train.",
+            f"Give one of the {'two' if len(given) == 2 else 'three'}.",
+        )
+    if given and given != ["training.minutes"]:
         values["training.minutes"] = 0

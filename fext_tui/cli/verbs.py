@@ -22,7 +22,7 @@ VERBS = {
     "doctor": Verb("Begin", "doctor:doctor", "Check Python, PyTorch, devices, compiler, disk and records."),
     "analyze": Verb("Work", "tasks:analyze", "Measure the images of a folder."),
     "train": Verb("Work", "training:train", "Train an autoencoder on a folder of images."),
-    "resume": Verb("Work", "training:resume", "Go on with a training run from its last checkpoint."),
+    "resume": Verb("Work", "training:resume", "Go on with a training run from one of its checkpoints."),
     "evaluate": Verb("Work", "tasks:evaluate", "Measure how well a checkpoint reconstructs images."),
     "encode": Verb("Work", "tasks:encode", "Turn images into vectors with a checkpoint."),
     "jobs": Verb("Jobs", "jobs:jobs", "List the jobs of the workspace."),

@@ -68,7 +68,13 @@ def test_epochs_that_are_asked_for_win_over_minutes_of_a_preset(fext: Fext, idle
     assert (settings["training.epochs"], settings["training.minutes"]) == (2, 0)
     both = fext("train", pictures, "--epochs", "2", "--minutes", "1", "--json")
     assert both.code == 2
+    assert both.json["error"]["cause"] == "--epochs and --minutes each say how long to train."
     assert "Give one of the two" in both.json["error"]["remedy"]
+    all_three = ("--set", "training.minutes=1", "--epochs", "2", "--additional-epochs", "1")
+    refused = fext("resume", "mine", *all_three, "--json")
+    assert refused.code == 2
+    assert refused.json["error"]["cause"].startswith("--epochs, --additional-epochs and --minutes each say")
+    assert "Give one of the three" in refused.json["error"]["remedy"]
 
 
 def test_analyze_and_sample_take_paths_from_here(fext: Fext, idle: Records, pictures: Path, tmp_path: Path) -> None:

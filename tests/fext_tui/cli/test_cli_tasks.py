@@ -47,7 +47,7 @@ def test_train_evaluate_encode_resume(process: Process, pictures: Path, workspac
     vectors = np.load(encoded.json["embeddings"], allow_pickle=False)
     assert vectors.shape == (24, encoded.json["dim"])
 
-    resumed = process("resume", "mine", "--epochs", "1", "--device", "cpu", "--json")
+    resumed = process("resume", "mine", "--epochs", "3", "--device", "cpu", "--json")
     assert resumed.code == 0, resumed.err
     assert (resumed.json["run"], resumed.json["epochs"]) == ("mine", 3)
     assert [one["name"] for one in process("checkpoints", "--json").json["checkpoints"]] == ["mine"]
