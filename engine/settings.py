@@ -114,6 +114,11 @@ class ModelSettings(Group):
         "How many pixels of the image one position of the latent stands for, each way.",
         "px",
     )
+    shortcut: bool = _setting(
+        True,
+        "Linear shortcut",
+        "Begin with the principal components of patches of the training images, and learn what they leave.",
+    )
     dropout: float = _setting(
         0.0,
         "Dropout",
@@ -121,6 +126,31 @@ class ModelSettings(Group):
         ge=0,
         lt=1,
     )
+
+
+class ObjectiveSettings(Group):
+    """What is asked of the network beside plain reconstruction, so that the latent is useful and not only faithful."""
+
+    noise: float = _setting(
+        0.0, "Input noise", "Deviation of the noise put over training images; the clean ones are restored.", ge=0, le=1
+    )
+    masked: float = _setting(
+        0.0, "Masked share", "Share of each training image's patches that is hidden, and restored.", ge=0, le=0.95
+    )
+    mask_size: int = _setting(16, "Mask size", "Side of the patches that are hidden.", "px", ge=1, le=512)
+    agreement: float = _setting(
+        0.0,
+        "Agreement",
+        "Weight of the contrastive loss, by which two changed views of one image get a like latent; 0: off.",
+        ge=0,
+        le=1000,
+    )
+    temperature: float = _setting(
+        0.1, "Temperature", "Temperature of the contrastive loss; lower tells apart finer.", gt=0, le=10
+    )
+    view_area: float = _setting(0.3, "View area", "Smallest share of the picture that a view shows.", gt=0, le=1)
+    view_color: float = _setting(0.4, "View color", "How far views change color, brightness and contrast.", ge=0, le=1)
+    view_rotation: float = _setting(17.0, "View rotation", "Largest turn of a view, either way.", "°", ge=0, le=180)
 
 
 class TrainingSettings(Group):
@@ -142,8 +172,8 @@ class TrainingSettings(Group):
     micro_batch: int = _setting(
         0,
         "Micro-batch",
-        "Images computed at a time, at most; their gradients add up to those of the batch. "
-        "0: the whole batch. Halved where memory runs out.",
+        "Images computed at a time, at most; their gradients add up to those of the batch (but agreement compares "
+        "within a micro-batch only). 0: the whole batch. Halved where memory runs out.",
         "images",
         ge=0,
         le=65_536,
@@ -296,6 +326,7 @@ class Settings(Group):
     data: DataSettings = Field(default_factory=DataSettings, title="Data")
     augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings, title="Augmentation")
     model: ModelSettings = Field(default_factory=ModelSettings, title="Model")
+    objective: ObjectiveSettings = Field(default_factory=ObjectiveSettings, title="Objective")
     training: TrainingSettings = Field(default_factory=TrainingSettings, title="Training")
     device: DeviceSettings = Field(default_factory=DeviceSettings, title="Device")
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, title="Evaluation")
@@ -325,7 +356,18 @@ class Settings(Group):
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"training.minutes": 1.0, "data.image_height": 64, "data.image_width": 64},
     "balanced": {"model.variant": "medium", "training.epochs": 100},
-    "quality": {"model.variant": "large", "training.epochs": 300, "augmentation.enabled": True},
+    "fidelity": {"model.variant": "large", "training.epochs": 300, "augmentation.enabled": True},
+    "features": {
+        "data.image_height": 64,
+        "data.image_width": 64,
+        "model.shortcut": False,
+        "objective.agreement": 1.0,
+        "training.batch_size": 128,
+        "training.learning_rate": 0.002,
+        "training.epochs": 100,
+        "training.weight_decay": 0.05,
+        "encoding.pooling": "mean_std",
+    },
 }
 
 

@@ -11,6 +11,7 @@ from engine.models.shortcut import PatchShortcut
 from engine.settings import ModelSettings, Pooling, Variant
 
 _STEM = 2
+_GRAY = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ class Autoencoder(nn.Module):
     """A convolutional autoencoder of images (B, C, H, W) in [0, 1], C = 1 or 3, any H and W of 16 or more.
 
     A pixel-unshuffle stem brings the picture to half size with four times the channels, where convolutions
-    are quick; its inverse in the head restores every pixel. Beside the whole network lies a linear shortcut, from
-    each patch of ``downsampling`` × ``downsampling`` pixels to one position of the latent and back; `fit_shortcut`
-    makes it the principal components of the training images, and the network, which starts at zero, learns what
-    they leave. The output is not clamped, so that the gradient never vanishes.
+    are quick; its inverse in the head restores every pixel. Beside the whole network lies, unless the settings leave
+    it out, a linear shortcut from each patch of ``downsampling`` × ``downsampling`` pixels to one position of the
+    latent and back; `fit_shortcut` makes it the principal components of the training images, and the network, which
+    then starts at zero, learns what they leave. The output is not clamped, so that the gradient never vanishes.
     """
 
     def __init__(self, settings: ModelSettings, image_channels: int, seed: int = 0) -> None:
@@ -69,25 +70,30 @@ class Autoencoder(nn.Module):
                 self.decoder.append(Upsample(widths[level], widths[level - 1]))
         last = nn.Conv2d(widths[0], image_channels * _STEM**2, 3, padding=1)
         self.head = nn.Sequential(ChannelNorm(widths[0]), last)
-        self.shortcut = PatchShortcut(image_channels, settings.latent_channels, settings.downsampling)
         generator = torch.Generator().manual_seed(seed)
         initialize(self, generator)
-        self.shortcut.initialize(generator)
-        nn.init.zeros_(self.compression.project.weight)
         nn.init.zeros_(last.weight)
+        assert last.bias is not None
+        nn.init.constant_(last.bias, 0.0 if settings.shortcut else _GRAY)
+        self.shortcut: PatchShortcut | None = None
+        if settings.shortcut:
+            self.shortcut = PatchShortcut(image_channels, settings.latent_channels, settings.downsampling)
+            self.shortcut.initialize(generator)
+            nn.init.zeros_(self.compression.project.weight)
         self.to(memory_format=torch.channels_last)
 
     def encode(self, images: Tensor, keys: Tensor | None = None) -> Tensor:
         """Return the latent (B, Z, h, w), h = ⌈H / downsampling⌉; ``keys`` (B,) switch dropout on."""
         images = F.pad(images, self._padding(images), mode="replicate")
         x = self.encoder(self.stem(F.pixel_unshuffle(images * 2 - 1, _STEM)))
-        latent: Tensor = self.compression(x, self.shortcut.encode(images), keys)
+        linear = self.shortcut.encode(images) if self.shortcut else None
+        latent: Tensor = self.compression(x, linear, keys)
         return latent
 
     def decode(self, latent: Tensor) -> Tensor:
         """Return images (B, C, h · downsampling, w · downsampling), about [0, 1], not clamped."""
-        x = self.head(self.decoder(self.expansion(latent)))
-        return F.pixel_shuffle(x, _STEM) + self.shortcut.decode(latent)
+        images = F.pixel_shuffle(self.head(self.decoder(self.expansion(latent))), _STEM)
+        return images + self.shortcut.decode(latent) if self.shortcut else images
 
     def forward(self, images: Tensor, keys: Tensor | None = None) -> Tensor:
         """Return the reconstruction, of the images' own size."""
@@ -109,8 +115,9 @@ class Autoencoder(nn.Module):
         return (0, -width % self.downsampling, 0, -height % self.downsampling)
 
     def fit_shortcut(self, images: Tensor) -> None:
-        """Make the shortcut the principal components of the patches of images (N, C, H, W) in [0, 1]."""
-        self.shortcut.fit(F.pad(images, self._padding(images), mode="replicate"))
+        """Make the shortcut, if there is one, the principal components of patches of images (N, C, H, W) in [0, 1]."""
+        if self.shortcut:
+            self.shortcut.fit(F.pad(images, self._padding(images), mode="replicate"))
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Return (Z, h, w) of the latent of an image of this size."""

@@ -81,9 +81,11 @@ class Compression(nn.Module):
         self.project = nn.Conv2d(channels, latent_channels, 1)
         self.dropout = dropout
 
-    def forward(self, x: Tensor, shortcut: Tensor, keys: Tensor | None = None) -> Tensor:
-        """Compress and add the shortcut (B, Z, h, w); where ``keys`` (B,) are given, drop values at random by them."""
-        z: Tensor = self.project(self.norm(x)) + shortcut
+    def forward(self, x: Tensor, linear: Tensor | None, keys: Tensor | None = None) -> Tensor:
+        """Compress, and add ``linear`` (B, Z, h, w); where ``keys`` (B,) are given, drop values at random by them."""
+        z: Tensor = self.project(self.norm(x))
+        if linear is not None:
+            z = z + linear
         if keys is None or self.dropout == 0:
             return z
         kept = uniform(keys, z[0].numel(), _DROPOUT_STREAM) >= self.dropout

@@ -15,7 +15,8 @@ from fext_tui.screens.dialogs import Ask, Choose, Confirm
 PRESET_HELP = {
     "quick": "one minute at 64 × 64, to see that all works",
     "balanced": "FextAE Medium, 100 epochs",
-    "quality": "FextAE Large, 300 epochs, augmentation",
+    "fidelity": "FextAE Large, 300 epochs, augmentation",
+    "features": "vectors that tell kinds of pictures apart",
 }
 _CONFIG = Binding.Group("Config", compact=True)
 

@@ -28,7 +28,7 @@ from fext_tui.widgets.settings_form import SettingsForm
 if TYPE_CHECKING:
     from engine.jobs.follow import Update
 
-GROUPS = ("model", "training", "device", "data", "augmentation", "evaluation", "encoding")
+GROUPS = ("model", "training", "objective", "device", "data", "augmentation", "evaluation", "encoding")
 PANES = {
     "settings": ("f", "Settings"),
     "curves": ("v", "Curves"),

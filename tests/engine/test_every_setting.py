@@ -51,6 +51,10 @@ TRAIN: dict[str, Any] = {
     "model.latent_channels": 9,
     "model.downsampling": 16,
     "model.dropout": 0.3,
+    "model.shortcut": False,
+    "objective.noise": 0.1,
+    "objective.masked": 0.5,
+    "objective.agreement": 0.5,
     "training.seed": 7,
     "training.epochs": 3,
     "training.minutes": 0.01,
@@ -78,6 +82,11 @@ TRAIN: dict[str, Any] = {
 # Only read where another setting makes them matter: key, value, and what must be set beside it.
 CONDITIONAL: dict[str, tuple[Any, dict[str, Any]]] = {
     "data.sample_seed": (9, {"data.sample_fraction": 0.5}),
+    "objective.mask_size": (8, {"objective.masked": 0.5}),
+    "objective.temperature": (0.5, {"objective.agreement": 0.5}),
+    "objective.view_area": (0.9, {"objective.agreement": 0.5}),
+    "objective.view_color": (0.0, {"objective.agreement": 0.5}),
+    "objective.view_rotation": (0.0, {"objective.agreement": 0.5}),
     "training.keep_checkpoints": (1, {"training.checkpoint_every": 1}),
     "training.patience": (1, {"training.min_gain": 100.0}),
     "training.min_gain": (100.0, {"training.patience": 1, "training.min_gain": 0.0}),

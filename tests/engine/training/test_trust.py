@@ -215,7 +215,7 @@ def test_only_memory_errors_are_taken_for_such() -> None:
 
 @pytest.mark.parametrize("micro_batch", [4, 3, 1])
 def test_micro_batches_give_the_gradients_of_the_batch(small: Small, micro_batch: int) -> None:
-    settings = small(augmentation__enabled=True, model__dropout=0.3)
+    settings = small(augmentation__enabled=True, model__dropout=0.3, objective__noise=0.1, objective__masked=0.3)
     stored = torch.randint(0, 256, (8, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     keys = image_keys(settings, 3, torch.arange(8))
 
@@ -285,6 +285,15 @@ def test_training_ends_when_patience_does(bench: Bench, small: Small, after: int
     assert (result.state, result.epochs, result.steps) == ("done", 2, 8)
     assert any("2 validations in a row brought no gain of 50 dB" in line for _, line in report.lines)
     assert bench.resume("patient", settings).steps == 16
+
+
+def test_a_gain_renews_the_patience(bench: Bench, small: Small) -> None:
+    report = CollectedReport()
+    settings = small(model__shortcut=False, training__epochs=40, training__patience=2, training__min_gain=0.5)
+    result = bench.train("renewed", settings, report)
+    psnr = [value for (_, name), value in sorted(history_of(report).items()) if name == "validation/psnr"]
+    assert result.epochs == len(psnr) - 1 == _epochs_until(psnr, patience=2, gain=0.5)
+    assert result.epochs > 3
 
 
 def _epochs_until(psnr: list[float], patience: int, gain: float) -> int:
