@@ -140,6 +140,10 @@ class SettingRow(Row):
         text = f"{self.field.title} {self.field.key} {self.field.help} {GROUPS[self.group]}".lower()
         return all(word in text for word in words.lower().split())
 
+    def is_named(self, words: str) -> bool:
+        """Return whether every word stands in the field's title."""
+        return all(word in self.field.title.lower() for word in words.lower().split())
+
     def show(self, settings: Settings) -> None:
         """Show the value."""
         value = settings.values()[self.field.key]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _BEYOND = 6
 """Rows by which an opened group may reach beyond the form at first."""
+_ROOM = 8
+"""Empty rows that are filled at first with the beginning of the next group, however far it reaches beyond the form."""
 
 
 class SettingList(VerticalScroll):
@@ -101,7 +103,7 @@ class SettingList(VerticalScroll):
         room = event.size.height - len(self._visible())
         for group in self._groups:
             rows = 0 if group in self._opened else len(list(fields_of(group)))
-            if rows > room + _BEYOND:
+            if rows > room + _BEYOND and room < _ROOM:
                 break
             self._opened.add(group)
             room -= rows
@@ -136,9 +138,12 @@ class SettingList(VerticalScroll):
         self.post_message(self.Moved(row))
 
     def find(self, words: str) -> None:
-        """Show only the settings that hold these words; all groups again for none."""
+        """Show only the settings that hold these words, on one that is named so; all groups again for none."""
         self._words = words.strip()
         self._arrange()
+        found = [row for row in self._visible() if isinstance(row, SettingRow) and row.is_named(self._words)]
+        if self._words and found and self._row not in found:
+            self._stand_on(found[0])
 
     def reveal(self, key: str) -> None:
         """Open the group of a setting, and put the cursor on it."""

@@ -7,6 +7,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine.settings import FIELDS, Settings
+from engine.settings import GROUPS as ALL_GROUPS
 from fext_tui.screens.model import GROUPS
 from fext_tui.widgets.setting_rows import SettingRow
 from fext_tui.widgets.settings_form import SettingList, SettingsForm
@@ -147,6 +148,22 @@ async def test_help_names_range_and_default(opened: Any, shown: Callable[..., st
         text = shown(pilot)
         assert "model.latent_channels" in text
         assert "A whole number at least 1 and at most 4,096. Default: 64." in text
+
+
+def test_a_screen_has_each_group() -> None:
+    assert {*GROUPS, "analysis"} == ALL_GROUPS.keys(), "those of the Model screen, and that of the Data screen"
+
+
+async def test_a_search_stands_on_what_is_named_so(opened: Any, shown: Callable[..., str]) -> None:
+    async with opened(keys="2") as pilot:
+        await pilot.press("slash", *"CLIPPING grad")
+        await pilot.pause()
+        assert "training.gradient_clip" in shown(pilot), "not the first whose help has the words"
+        for _ in "CLIPPING grad":
+            await pilot.press("backspace")
+        await pilot.press(*"memory")
+        await pilot.pause()
+        assert "training.micro_batch" in shown(pilot), "where no title has them, the first whose help does"
 
 
 async def test_every_field_takes_its_own_text(opened: Any) -> None:
