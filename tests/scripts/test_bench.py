@@ -1,0 +1,31 @@
+"""`scripts/bench`: what it gives, measured with pictures small enough for a test."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+BENCH = CHECKOUT / "scripts/benchmarks/bench_train.py"
+
+
+def test_training_is_measured_against_peak_eager_and_naive(tmp_path: Path) -> None:
+    options = ("--quick", "--json", "--variant", "redux", "--image-size", "32", "--batch-size", "4")
+    command = [sys.executable, BENCH, *options]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert ended.stdout.count("\n") == 1
+    account = json.loads(ended.stdout)
+    assert (account["image_size"], account["batch_size"]) == (32, 4)
+    figures = account["redux"]
+    assert {"img_s", "gflop_s", "share_of_peak", "vs_naive", "vs_eager"} <= figures.keys()
+    assert figures["gflop_s"] == pytest.approx(figures["img_s"] * figures["gflop_an_image"])
+    assert figures["share_of_peak"] == pytest.approx(figures["gflop_s"] / figures["peak_gflop_s"])
+    assert 0 < figures["share_of_peak"] < 1
+
+
+def test_an_unknown_benchmark_is_refused() -> None:
+    ended = subprocess.run([CHECKOUT / "scripts/bench", "nothing"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "There is: train." in ended.stderr
