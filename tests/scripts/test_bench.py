@@ -28,4 +28,13 @@ def test_training_is_measured_against_peak_eager_and_naive(tmp_path: Path) -> No
 def test_an_unknown_benchmark_is_refused() -> None:
     ended = subprocess.run([CHECKOUT / "scripts/bench", "nothing"], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "There is: train." in ended.stderr
+    assert "There are: pack, train." in ended.stderr
+
+
+def test_packing_is_measured_against_decoding(tmp_path: Path) -> None:
+    options = ("--json", "--images", "12", "--image-size", "32", "--rounds", "1")
+    command = [sys.executable, CHECKOUT / "scripts/benchmarks/bench_pack.py", *options]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    account = json.loads(ended.stdout)
+    assert account["images"] == 12
+    assert account["share_of_decode"] == pytest.approx(account["img_s"] / account["decode_img_s"])

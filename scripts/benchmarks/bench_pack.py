@@ -1,0 +1,118 @@
+"""How fast photographs are packed, beside decoding them and doing nothing else, in one run on this machine."""
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageFilter
+from rich.console import Console
+from rich.table import Table
+
+from engine.errors import FextError
+from engine.images.pack import open_images
+from engine.images.parallel import worker_count
+from engine.images.scan import scan
+from engine.report import CollectedReport
+from engine.workspace import Workspace
+
+_ROUNDS = 5
+_SIZE = 1600, 1200
+
+
+def draw_photographs(folder: Path, count: int) -> None:
+    """Write JPEG files of 1600 × 1200 with detail at every scale, as photographs have it (a 1/f spectrum)."""
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(1)
+    for number in range(count):
+        picture = Image.new("RGB", _SIZE)
+        for octave in range(9):
+            side = 4 << octave
+            noise = Image.fromarray(generator.integers(0, 256, (side * 3 // 4, side, 3), dtype=np.uint8))
+            drawn = noise.resize(_SIZE, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(1))
+            picture = drawn if octave == 0 else Image.blend(picture, drawn, 0.5 / (1 + octave))
+        picture.save(folder / f"{number:05d}.jpg", quality=90)
+
+
+def measure(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    """Return images a second of packing and of decoding, and their ratio: medians of rounds timed in turn."""
+    folder = options.folder.absolute() if options.folder else scratch / "photographs"
+    if not options.folder:
+        draw_photographs(folder, options.images)
+    workspace, report = Workspace(scratch / "workspace").create(), CollectedReport()
+    manifest = scan(folder, report)
+    workers, size, count = worker_count(0), options.image_size, len(manifest.files)
+    paths = [folder / file.path for file in manifest.files]
+
+    def decode(path: Path) -> None:
+        cv2.imdecode(np.frombuffer(path.read_bytes(), dtype=np.uint8), cv2.IMREAD_COLOR)
+
+    def decode_all() -> None:
+        with ThreadPoolExecutor(workers) as pool:
+            for _ in pool.map(decode, paths):
+                pass
+
+    def pack() -> None:
+        shutil.rmtree(workspace.packs, ignore_errors=True)
+        open_images(manifest, size, size, False, "on", workspace, workers, report)
+
+    pack()
+    times: dict[str, list[float]] = {"decode": [], "pack": []}
+    for _ in range(options.rounds):
+        for name, step in (("decode", decode_all), ("pack", pack)):
+            times[name].append(_seconds(step))
+    ratio = statistics.median(one / other for one, other in zip(times["decode"], times["pack"], strict=True))
+    return {
+        "images": count,
+        "image_size": size,
+        "threads": workers,
+        "img_s": count / statistics.median(times["pack"]),
+        "decode_img_s": count / statistics.median(times["decode"]),
+        "share_of_decode": ratio,
+    }
+
+
+def _seconds(step: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    step()
+    return time.perf_counter() - began
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench pack", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
+    parser.add_argument("--folder", type=Path, help="pictures to take in place of drawn ones")
+    parser.add_argument("--images", type=int, default=100, help="photographs to draw (default: 100)")
+    parser.add_argument("--image-size", type=int, default=128, help="height and width of the pack (default: 128)")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help=f"timings of each (default: {_ROUNDS})")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, and print a table or one line of JSON."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="fext-bench-") as folder:
+        try:
+            account = measure(options, Path(folder))
+        except FextError as error:
+            sys.exit(str(error))
+    if options.json:
+        print(json.dumps(account))
+        return
+    table = Table("figure", "value", title="Packing")
+    for key, value in account.items():
+        table.add_row(key, f"{value:,.3g}" if isinstance(value, float) else f"{value:,}")
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()
