@@ -79,12 +79,13 @@ def encode_images(
     model: LoadedModel,
     images: str | Path | Iterable[str | Path],
     *,
-    pooling: Pooling = "flatten",
+    pooling: Pooling = "auto",
     batch_size: int = 32,
 ) -> Embeddings:
     """Return the vectors of the images of a folder (recursively, sorted by path) or of the files given, in their order.
 
     Raises:
+        UsageError: whitened vectors are asked of a network without the statistics.
         FextError: the folder is missing or holds no image.
 
     """
@@ -129,8 +130,8 @@ def embed(model: LoadedModel, images: NDArray[np.uint8], pooling: Pooling) -> ND
 
 def dimension(model: LoadedModel, pooling: Pooling) -> int:
     """Return D of the vectors."""
-    channels, height, width = model.config.latent
-    return {"flatten": channels * height * width, "mean": channels, "mean_std": 2 * channels}[pooling]
+    data = model.config.settings.data
+    return model.model.dimension(data.image_height, data.image_width, pooling)
 
 
 def encode(
@@ -214,7 +215,7 @@ def _bundle(model: LoadedModel, settings: Settings, checkpoint: str, folder: str
         "checkpoint": checkpoint,
         "fingerprint": model.fingerprint,
         "folder": folder,
-        "pooling": settings.encoding.pooling,
+        "pooling": model.model.pooling(settings.encoding.pooling),
         "image_height": data.image_height,
         "image_width": data.image_width,
         "image_channels": model.config.image_channels,

@@ -143,6 +143,28 @@ def reconstruction_figure(pairs: Sequence[tuple[Pixels, Pixels, str]], path: Pat
     _save(figure, path)
 
 
+def learning_figure(columns: Sequence[tuple[str, Sequence[Pixels]]], path: Path, title: str) -> None:
+    """Draw columns of pictures (H, W, 1 or 3), each under its name, and write the figure to ``path``.
+
+    Raises:
+        FextError: the file cannot be written.
+
+    """
+    tile, gap, margin, head = 128, 8, 24, 88
+    rows = max(len(pictures) for _, pictures in columns)
+    ratio = columns[0][1][0].shape[0] / columns[0][1][0].shape[1]
+    height = round(tile * min(max(ratio, 0.4), 2.5))
+    size = (max(600, 2 * margin + len(columns) * (tile + gap)), head + rows * (height + gap) + margin)
+    figure = _figure(*size)
+    for column, (name, pictures) in enumerate(columns):
+        x = margin + column * (tile + gap)
+        figure.text((x + tile / 2) / size[0], 1 - (head - 10) / size[1], name, ha="center", color=_QUIET)
+        for row, pixels in enumerate(pictures):
+            _picture(figure, pixels, (x, head + row * (height + gap), tile, height), size)
+    _head(figure, title)
+    _save(figure, path)
+
+
 def _picture(figure: Figure, pixels: Pixels, box: tuple[float, float, float, float], size: tuple[int, int]) -> None:
     """Show a picture in a box of (left, top, width, height) in pixels of the figure."""
     x, y, width, height = box

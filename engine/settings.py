@@ -16,7 +16,7 @@ RESERVED_VARIABLES = frozenset({"FEXT_RESOURCES"})
 METRIC_GROUPS = ("statistics", "exposure", "entropy", "sharpness", "color", "edges", "texture")
 MetricGroup = Literal["statistics", "exposure", "entropy", "sharpness", "color", "edges", "texture"]
 Variant = Literal["redux", "medium", "large"]
-Pooling = Literal["flatten", "mean", "mean_std"]
+Pooling = Literal["auto", "flatten", "mean", "mean_std", "whitened"]
 
 
 def _split_commas(value: object) -> object:
@@ -126,6 +126,20 @@ class ModelSettings(Group):
         ge=0,
         lt=1,
     )
+    projection: int = _setting(
+        0,
+        "Projection",
+        "Width of the head through which training with agreement compares views; the vectors are taken before it. "
+        "0: none.",
+        "units",
+        ge=0,
+        le=8192,
+    )
+    whitening: bool = _setting(
+        False,
+        "Whitening",
+        "Keep with the network the statistics of its training images by which encoding gives whitened vectors.",
+    )
 
 
 class ObjectiveSettings(Group):
@@ -169,6 +183,12 @@ class TrainingSettings(Group):
         10, "Additional epochs", "Epochs added when a finished run is resumed.", "epochs", ge=1, le=1_000_000
     )
     batch_size: int = _setting(16, "Batch size", "Images a step.", "images", ge=1, le=65_536)
+    find_batch: bool = _setting(
+        False,
+        "Find batch size",
+        "Before a new run, try batches of 1, 2, 4 … images, and take the size of most images a second in place of the "
+        "batch size.",
+    )
     micro_batch: int = _setting(
         0,
         "Micro-batch",
@@ -178,11 +198,14 @@ class TrainingSettings(Group):
         ge=0,
         le=65_536,
     )
-    loss: Literal["mae", "mse", "charbonnier"] = _setting(
-        "mae", "Loss", "Mean absolute error, mean squared error, or the smooth Charbonnier loss between them."
+    loss: Literal["rmse", "mae", "mse", "charbonnier"] = _setting(
+        "rmse",
+        "Loss",
+        "Root mean squared error of each image, mean absolute error, mean squared error, or the smooth Charbonnier "
+        "loss between the last two.",
     )
-    learning_rate: float = _setting(0.0005, "Learning rate", "Highest learning rate of AdamW.", gt=0, le=1)
-    final_learning_rate: float = _setting(0.000005, "Final learning rate", "Learning rate after the decay.", ge=0, le=1)
+    learning_rate: float = _setting(0.001, "Learning rate", "Highest learning rate of AdamW.", gt=0, le=1)
+    final_learning_rate: float = _setting(0.00001, "Final learning rate", "Learning rate after the decay.", ge=0, le=1)
     schedule: Literal["cosine", "linear", "onecycle", "hold_decay", "constant"] = _setting(
         "cosine",
         "Schedule",
@@ -247,6 +270,16 @@ class TrainingSettings(Group):
     checkpoint_steps: int = _setting(
         0, "Save every", "Save the last checkpoint every so many steps too; 0: as time and epochs ask.", "steps", ge=0
     )
+    probe_images: int = _setting(
+        6, "Probe images", "Images whose reconstructions are kept as training goes on; 0: none.", "images", ge=0, le=64
+    )
+    probe_every: int = _setting(
+        0,
+        "Probe every",
+        "Keep those reconstructions every so many epochs; 0: after epochs 1, 2, 5, 10, 20, 50 and so on.",
+        "epochs",
+        ge=0,
+    )
     accept_changed_images: bool = _setting(
         False,
         "Accept changed images",
@@ -297,9 +330,11 @@ class EncodingSettings(Group):
     folder: str = _setting("", "Image folder", "Images to encode; empty: database/inference/images of the workspace.")
     batch_size: int = _setting(32, "Batch size", "Images a step of encoding.", "images", ge=1, le=65_536)
     pooling: Pooling = _setting(
-        "flatten",
+        "auto",
         "Pooling",
-        "The whole latent as one vector, its mean over positions, or means and standard deviations.",
+        "flatten: the whole latent as one vector; mean: over positions; mean_std: and standard deviations; whitened: "
+        "those, decorrelated as in the training images. auto: whitened where the network has the statistics, else "
+        "flatten.",
     )
 
 
@@ -361,12 +396,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "data.image_height": 64,
         "data.image_width": 64,
         "model.shortcut": False,
+        "model.projection": 512,
+        "model.whitening": True,
         "objective.agreement": 1.0,
+        "objective.view_area": 0.15,
+        "objective.view_color": 0.6,
         "training.batch_size": 128,
-        "training.learning_rate": 0.002,
-        "training.epochs": 100,
         "training.weight_decay": 0.05,
-        "encoding.pooling": "mean_std",
     },
 }
 

@@ -1,17 +1,36 @@
 """The FeXT autoencoders: Redux, Medium and Large."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.models.blocks import ChannelNorm, Compression, Downsample, ResidualBlock, Upsample, initialize
+from engine.errors import UsageError
+from engine.models.blocks import (
+    ChannelNorm,
+    Compression,
+    Downsample,
+    Projection,
+    ResidualBlock,
+    Upsample,
+    initialize,
+    local_contrast,
+)
 from engine.models.shortcut import PatchShortcut
+from engine.models.whitening import Whitening
 from engine.settings import ModelSettings, Pooling, Variant
 
-_STEM = 2
+_CELL = 4
+"""Side of the cells of pixels that stem and head turn into channels and back."""
+
 _GRAY = 0.5
+_TINY = 1e-12
+"""Keeps the gradient of a deviation finite where it is zero."""
+
+_LATENT_SHARE = 4.0
+"""What the network adds to the latent, for a patch of contrast 1; most have a twentieth of that."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +42,16 @@ class Widths:
 
 
 VARIANTS: dict[Variant, Widths] = {
-    "redux": Widths((32, 64, 128, 256), (1, 1, 1, 1)),
-    "medium": Widths((48, 96, 192, 384), (1, 1, 2, 2)),
-    "large": Widths((64, 128, 256, 512), (1, 2, 3, 3)),
+    "redux": Widths((64, 128, 256), (1, 1, 1)),
+    "medium": Widths((96, 192, 384), (2, 1, 1)),
+    "large": Widths((128, 256, 512), (2, 2, 2)),
 }
 
 
 def stages_of(variant: Variant, downsampling: int) -> Widths:
-    """Return the stages that reach a downsampling of 8, 16 or 32: the variant's four, without or with one more."""
+    """Return the stages that reach a downsampling of 8, 16 or 32: the first two of the variant's, all, or one more."""
     widths = VARIANTS[variant]
-    count = downsampling.bit_length() - 1
+    count = (downsampling // _CELL).bit_length()
     extra = max(0, count - len(widths.channels))
     channels = (widths.channels + widths.channels[-1:] * extra)[:count]
     blocks = (widths.blocks + widths.blocks[-1:] * extra)[:count]
@@ -42,11 +61,14 @@ def stages_of(variant: Variant, downsampling: int) -> Widths:
 class Autoencoder(nn.Module):
     """A convolutional autoencoder of images (B, C, H, W) in [0, 1], C = 1 or 3, any H and W of 16 or more.
 
-    A pixel-unshuffle stem brings the picture to half size with four times the channels, where convolutions
-    are quick; its inverse in the head restores every pixel. Beside the whole network lies, unless the settings leave
-    it out, a linear shortcut from each patch of ``downsampling`` × ``downsampling`` pixels to one position of the
-    latent and back; `fit_shortcut` makes it the principal components of the training images, and the network, which
-    then starts at zero, learns what they leave. The output is not clamped, so that the gradient never vanishes.
+    A pixel-unshuffle stem turns cells of 4 × 4 pixels into channels, where convolutions are quick; its inverse in the
+    head restores every pixel. Beside the whole network lies, unless the settings leave it out, a linear shortcut from
+    patches of ``downsampling`` × ``downsampling`` pixels to the latent and back; `fit_shortcut` makes it the principal
+    components of the training images. The network, which then starts at zero, learns what they leave: its last stage
+    sees the linear reconstruction in units of the local contrast, and its correction is multiplied by that
+    contrast, so that what is smooth stays as exact as it is (a correction that scales with the picture, after
+    S. Mohan et al., "Robust and Interpretable Blind Image Denoising via Bias-Free Convolutional Neural Networks",
+    ICLR 2020). The output is not clamped, so that the gradient never vanishes.
     """
 
     def __init__(self, settings: ModelSettings, image_channels: int, seed: int = 0) -> None:
@@ -54,8 +76,8 @@ class Autoencoder(nn.Module):
         self.downsampling = settings.downsampling
         self.image_channels = image_channels
         stages = stages_of(settings.variant, settings.downsampling)
-        widths = stages.channels
-        self.stem = nn.Conv2d(image_channels * _STEM**2, widths[0], 3, padding=1)
+        widths, values = stages.channels, image_channels * _CELL**2
+        self.stem = nn.Conv2d(values, widths[0], 3, padding=1)
         self.encoder = nn.Sequential()
         self.decoder = nn.Sequential()
         for level, (width, blocks) in enumerate(zip(widths, stages.blocks, strict=True)):
@@ -64,11 +86,12 @@ class Autoencoder(nn.Module):
             self.encoder.extend(ResidualBlock(width) for _ in range(blocks))
         self.compression = Compression(widths[-1], settings.latent_channels, settings.dropout)
         self.expansion = nn.Conv2d(settings.latent_channels, widths[-1], 1)
-        for level in reversed(range(len(widths))):
+        for level in reversed(range(1, len(widths))):
             self.decoder.extend(ResidualBlock(widths[level]) for _ in range(stages.blocks[level]))
-            if level:
-                self.decoder.append(Upsample(widths[level], widths[level - 1]))
-        last = nn.Conv2d(widths[0], image_channels * _STEM**2, 3, padding=1)
+            self.decoder.append(Upsample(widths[level], widths[level - 1]))
+        self.detail = nn.Conv2d(values, widths[0], 3, padding=1) if settings.shortcut else None
+        self.finish = nn.Sequential(*(ResidualBlock(widths[0]) for _ in range(stages.blocks[0])))
+        last = nn.Conv2d(widths[0], values, 3, padding=1)
         self.head = nn.Sequential(ChannelNorm(widths[0]), last)
         generator = torch.Generator().manual_seed(seed)
         initialize(self, generator)
@@ -80,20 +103,31 @@ class Autoencoder(nn.Module):
             self.shortcut = PatchShortcut(image_channels, settings.latent_channels, settings.downsampling)
             self.shortcut.initialize(generator)
             nn.init.zeros_(self.compression.project.weight)
+        self.projection: Projection | None = None
+        if settings.projection:
+            self.projection = Projection(2 * settings.latent_channels, settings.projection, generator)
+        self.whitening = Whitening(2 * settings.latent_channels) if settings.whitening else None
         self.to(memory_format=torch.channels_last)
 
     def encode(self, images: Tensor, keys: Tensor | None = None) -> Tensor:
         """Return the latent (B, Z, h, w), h = ⌈H / downsampling⌉; ``keys`` (B,) switch dropout on."""
         images = F.pad(images, self._padding(images), mode="replicate")
-        x = self.encoder(self.stem(F.pixel_unshuffle(images * 2 - 1, _STEM)))
-        linear = self.shortcut.encode(images) if self.shortcut else None
-        latent: Tensor = self.compression(x, linear, keys)
-        return latent
+        latent = self.compression(self.encoder(self.stem(F.pixel_unshuffle(images * 2 - 1, _CELL))))
+        if self.shortcut:
+            _, contrast = local_contrast(images, self.downsampling)
+            latent = self.shortcut.encode(images) + latent * (contrast * _LATENT_SHARE)
+        return self.compression.drop(latent, keys)
 
     def decode(self, latent: Tensor) -> Tensor:
         """Return images (B, C, h · downsampling, w · downsampling), about [0, 1], not clamped."""
-        images = F.pixel_shuffle(self.head(self.decoder(self.expansion(latent))), _STEM)
-        return images + self.shortcut.decode(latent) if self.shortcut else images
+        x = self.decoder(self.expansion(latent))
+        if not self.shortcut:
+            return F.pixel_shuffle(self.head(self.finish(x)), _CELL)
+        assert self.detail
+        linear = self.shortcut.decode(latent)
+        detail, contrast = local_contrast(linear, _CELL)
+        correction = self.head(self.finish(x + self.detail(detail))) * contrast
+        return linear + F.pixel_shuffle(correction, _CELL)
 
     def forward(self, images: Tensor, keys: Tensor | None = None) -> Tensor:
         """Return the reconstruction, of the images' own size."""
@@ -101,14 +135,49 @@ class Autoencoder(nn.Module):
         return self.decode(self.encode(images, keys))[..., :height, :width]
 
     def embed(self, images: Tensor, pooling: Pooling) -> Tensor:
-        """Return vectors (B, D) float32: the latent, flattened or pooled over its positions."""
-        latent = self.encode(images).float()
-        if pooling == "flatten":
-            return latent.flatten(1)
-        mean = latent.mean((2, 3))
-        if pooling == "mean":
-            return mean
-        return torch.cat([mean, latent.std((2, 3), correction=0)], 1)
+        """Return vectors (B, D) float32: the latent, flattened or pooled over its positions, perhaps whitened.
+
+        Raises:
+            UsageError: whitened vectors are asked of a network without the statistics.
+
+        """
+        kind = self.pooling(pooling)
+        vectors = pooled(self.encode(images).float(), kind)
+        return self.whitening(vectors) if self.whitening and kind == "whitened" else vectors
+
+    def pooling(self, wanted: Pooling) -> Pooling:
+        """Return the pooling that ``auto`` stands for, else the one wanted.
+
+        Raises:
+            UsageError: whitened vectors are asked of a network without the statistics.
+
+        """
+        if wanted == "auto":
+            return "whitened" if self.whitening else "flatten"
+        if wanted == "whitened" and not self.whitening:
+            raise UsageError(
+                "This network keeps no statistics to whiten by.",
+                "Choose another encoding.pooling, or train with model.whitening = on (preset features).",
+            )
+        return wanted
+
+    @torch.inference_mode()
+    def fit_whitening(self, batches: Iterable[Tensor]) -> None:
+        """Take the statistics that vectors are whitened by, if there are any, from batches of images (B, C, H, W)."""
+        if self.whitening:
+            vectors = [pooled(self.encode(images).float(), "mean_std") for images in batches]
+            self.whitening.fit(torch.cat(vectors))
+
+    def dimension(self, height: int, width: int, pooling: Pooling) -> int:
+        """Return the number of values of a vector, for images of this size."""
+        channels, rows, columns = self.latent_shape(height, width)
+        kind = self.pooling(pooling)
+        return {"flatten": channels * rows * columns, "mean": channels}.get(kind, 2 * channels)
+
+    def project(self, latent: Tensor) -> Tensor:
+        """Return what a contrastive loss compares, (B, D): mean and deviation of a latent, through the projection."""
+        vectors = pooled(latent.float(), "mean_std")
+        return self.projection(vectors) if self.projection else vectors
 
     def _padding(self, images: Tensor) -> tuple[int, int, int, int]:
         height, width = images.shape[-2:]
@@ -123,3 +192,14 @@ class Autoencoder(nn.Module):
         """Return (Z, h, w) of the latent of an image of this size."""
         step = self.downsampling
         return (self.expansion.in_channels, -(-height // step), -(-width // step))
+
+
+def pooled(latent: Tensor, pooling: Pooling) -> Tensor:
+    """Return vectors (B, D) of a latent (B, Z, h, w): flattened, its means, else its means and standard deviations."""
+    if pooling == "flatten":
+        return latent.flatten(1)
+    mean = latent.mean((2, 3))
+    if pooling == "mean":
+        return mean
+    deviation = (latent.var((2, 3), correction=0) + _TINY).sqrt()
+    return torch.cat([mean, deviation], 1)

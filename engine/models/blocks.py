@@ -7,6 +7,8 @@ from torch.nn import functional as F
 from engine.randomness import uniform
 
 _DROPOUT_STREAM = 2
+_HALF_A_LEVEL = 0.5 / 255
+_COMPARED_VALUES = 128
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -81,15 +83,56 @@ class Compression(nn.Module):
         self.project = nn.Conv2d(channels, latent_channels, 1)
         self.dropout = dropout
 
-    def forward(self, x: Tensor, linear: Tensor | None, keys: Tensor | None = None) -> Tensor:
-        """Compress, and add ``linear`` (B, Z, h, w); where ``keys`` (B,) are given, drop values at random by them."""
-        z: Tensor = self.project(self.norm(x))
-        if linear is not None:
-            z = z + linear
+    def forward(self, x: Tensor) -> Tensor:
+        """Compress."""
+        compressed: Tensor = self.project(self.norm(x))
+        return compressed
+
+    def drop(self, latent: Tensor, keys: Tensor | None) -> Tensor:
+        """Drop values of the latent (B, Z, h, w) at random by their images' keys (B,), where there are any."""
         if keys is None or self.dropout == 0:
-            return z
-        kept = uniform(keys, z[0].numel(), _DROPOUT_STREAM) >= self.dropout
-        return z * kept.view(z.shape).to(z.dtype) / (1 - self.dropout)
+            return latent
+        kept = uniform(keys, latent[0].numel(), _DROPOUT_STREAM) >= self.dropout
+        return latent * kept.view(latent.shape).to(latent.dtype) / (1 - self.dropout)
+
+
+class Projection(nn.Sequential):
+    """The head before a contrastive loss, (B, D) to (B, 128), which lets the vectors below keep what views differ in.
+
+    Linear, batch normalization by the batch at hand, ReLU, linear: T. Chen et al., "A Simple Framework for Contrastive
+    Learning of Visual Representations", ICML 2020.
+    """
+
+    def __init__(self, values: int, width: int, generator: torch.Generator) -> None:
+        norm = nn.BatchNorm1d(width, track_running_stats=False)
+        super().__init__(nn.Linear(values, width), norm, nn.ReLU(), nn.Linear(width, _COMPARED_VALUES))
+        for part in self:
+            if isinstance(part, nn.Linear):
+                nn.init.kaiming_normal_(part.weight, nonlinearity="linear", generator=generator)
+                nn.init.zeros_(part.bias)
+
+
+def local_contrast(images: Tensor, cell: int) -> tuple[Tensor, Tensor]:
+    """Return an image's detail in units of its local contrast, and that contrast.
+
+    Args:
+        images: (B, C, H, W), H and W multiples of ``cell``.
+        cell: side of the cells that the image is cut into, in pixels.
+
+    Returns:
+        Detail (B, C · cell², H / cell, W / cell): each cell less the mean color of the three by three cells about it,
+        divided by the contrast (B, 1, H / cell, W / cell), their standard deviation, at least half an 8-bit level.
+
+    """
+    with torch.autocast(images.device.type, enabled=False):
+        images = images.float()
+        moments = F.avg_pool2d(torch.cat([images, images.square().mean(1, keepdim=True)], 1), cell)
+        moments = F.avg_pool2d(moments, 3, stride=1, padding=1, count_include_pad=False)
+        color, square = moments[:, :-1], moments[:, -1:]
+        variance = square - color.square().mean(1, keepdim=True)
+        contrast = variance.clamp_min(_HALF_A_LEVEL**2).sqrt()
+        detail = F.pixel_unshuffle(images, cell) - color.repeat_interleave(cell**2, 1)
+        return detail / contrast, contrast
 
 
 def initialize(module: nn.Module, generator: torch.Generator) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from engine.checkpoints import CONFIG_FILE, IMAGES_FILE, TRAINING_TENSORS_FILE, find_resumable, read_config, read_json
-from engine.device import choose_device
+from engine.device import Device, choose_device
 from engine.errors import FextError, UsageError
 from engine.files import remove_unfinished
 from engine.images.dataset import TRAIN, TrainingData, as_before, prepare, read_listing
@@ -19,10 +19,12 @@ from engine.report import Report
 from engine.resuming import settings_of_resume
 from engine.settings import Settings
 from engine.tensors import to_float
+from engine.training.batch_probe import find_batch_size
 from engine.training.checkpoint import Standing, load_standing, states_beyond
 from engine.training.compiling import Ledger, TrainingStep, stored_ledger
 from engine.training.loss import step_loss
 from engine.training.order import steps_of_epoch
+from engine.training.probes import Probes
 from engine.training.room import need_room
 from engine.training.tensorboard import with_tensorboard
 from engine.training.trainer import Session, Trainer, TrainingResult
@@ -49,6 +51,8 @@ def train(settings: Settings, workspace: Workspace, records: Records, report: Re
     data = prepare(settings, workspace, records, report)
     _need_images(data)
     _fit_shortcut(model, data, settings, report)
+    if settings.training.find_batch:
+        settings = _with_found_batch(settings, model, data, device, report)
     standing = Standing(validation_due=len(data.validation) > 0)
     _begin_stretch(standing, settings, data)
     session = Session(name, run, folder, settings, device, data, model, standing, {})
@@ -125,6 +129,14 @@ def _fit_shortcut(model: Autoencoder, data: TrainingData, settings: Settings, re
     report.log(f"Principal components of {count:,} images found in {time.perf_counter() - began:.1f} s.")
 
 
+def _with_found_batch(
+    settings: Settings, model: Autoencoder, data: TrainingData, device: Device, report: Report
+) -> Settings:
+    loss = step_loss(model.to(device.handle).train(), settings, device)
+    size = find_batch_size(loss, model.parameters(), images=data.train, settings=settings, device=device, report=report)
+    return settings.with_values({"training.batch_size": size, "training.find_batch": False})
+
+
 def _begin_stretch(standing: Standing, settings: Settings, data: TrainingData) -> None:
     """Plan a new stretch from where training stands: the epochs or the minutes that the settings ask for."""
     training = settings.training
@@ -194,5 +206,8 @@ def _run(
         before=before,
         report=report,
     )
+    epoch = standing.epoch + standing.step_in_epoch / steps_of_epoch(len(data.train), settings.training.batch_size)
+    folder = workspace.validation / session.name
+    probes = Probes(data, folder, settings.training, device=device, report=report, epoch=epoch)
     with with_tensorboard(report, settings, workspace, session.name) as told:
-        return Trainer(session, step, records, told).train()
+        return Trainer(session, step, probes, records, told).train()

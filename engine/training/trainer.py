@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from engine.checkpoints import IMAGES_FILE
@@ -19,6 +21,7 @@ from engine.models import Autoencoder
 from engine.records import Records
 from engine.report import Report
 from engine.settings import Settings
+from engine.tensors import to_float
 from engine.training.accumulation import Accumulation
 from engine.training.averaging import WeightAverage, put_raw_tensors, raw_tensors
 from engine.training.checkpoint import (
@@ -39,12 +42,14 @@ from engine.training.loss import image_keys
 from engine.training.memory import memory_gb
 from engine.training.optimizer import SKIPS_IN_A_ROW, Account, Optimizer
 from engine.training.order import batch_of, epoch_order, steps_of_epoch
+from engine.training.probes import Probes
 from engine.training.schedule import learning_rate
 from engine.training.validation import Validation
 
 _REPORTS_AN_EPOCH = 50
 _PROGRESS_SECONDS = 0.25
 _SAVE_SECONDS = 30
+_WHITENED_BY = 2048
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ class Trainer:
     Values leave the device only on steps that report.
     """
 
-    def __init__(self, session: Session, step: TrainingStep, records: Records, report: Report) -> None:
+    def __init__(self, session: Session, step: TrainingStep, probes: Probes, records: Records, report: Report) -> None:
         self.session = session
         self.settings = session.settings
         self.device = session.device
@@ -100,6 +105,7 @@ class Trainer:
         self.standing = session.standing
         self.plan = session.standing.plan
         self.step = step
+        self.probes = probes
         self.records = records
         self.report = report
         training = self.settings.training
@@ -281,6 +287,7 @@ class Trainer:
         """Validate where images are held out, and save; asked to stop in between, leave both due."""
         standing = self.standing
         if self._validation is None:
+            self._look_at_probes()
             self._save(None, now=self._share() >= 1)
             return
         standing.validation_due = True
@@ -292,7 +299,18 @@ class Trainer:
         values = {f"validation/{name}": value for name, value in measured.items()}
         self.report.metrics(standing.step, self._epoch_now(), values)
         self._spend_patience(measured["psnr"])
+        self._look_at_probes()
         self._save(measured["psnr"], now=self._share() >= 1 or self.report.stopping())
+
+    def _look_at_probes(self) -> None:
+        """Draw the probe images where this is an epoch to do so, or the end; a run does not end for want of them."""
+        at_end = not self.standing.step_in_epoch and self.probes.is_due(self.standing.epoch)
+        if not (at_end or self._share() >= 1):
+            return
+        try:
+            self.probes.look(self._shown(), self._epoch_now())
+        except FextError as error:
+            self.report.log(f"The probe images are not drawn. {error.cause}", "warning")
 
     def _spend_patience(self, psnr: float) -> None:
         """End the stretch here where too many validations in a row brought no gain."""
@@ -402,6 +420,7 @@ class Trainer:
             self.report.log(f"Checkpoints that are gone are still recorded. {error.cause}", "warning")
 
     def _snapshot(self, psnr: float | None) -> Snapshot:
+        self._shown().fit_whitening(self._whitened_by())
         facts = {**self._facts(), "epoch": self._epoch_now(), "val_psnr": psnr}
         return Snapshot(
             weights=copied(self._shown().state_dict()),
@@ -409,6 +428,13 @@ class Trainer:
             standing=replace(self.standing),
             config=describe(self.settings, self.model, self.standing, self.session.name, facts),
         )
+
+    def _whitened_by(self) -> Iterator[Tensor]:
+        """Yield images to take statistics from, always the same, evenly from all that are trained on."""
+        count = len(self.data.train)
+        numbers = np.linspace(0, count - 1, min(count, _WHITENED_BY)).round().astype(np.int64)
+        for part in np.array_split(numbers, -(-len(numbers) // self.settings.evaluation.batch_size)):
+            yield to_float(torch.from_numpy(self.data.train.batch(part)).to(self.device.handle))
 
     def _facts(self) -> dict[str, Any]:
         return {

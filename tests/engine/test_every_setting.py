@@ -75,6 +75,9 @@ TRAIN: dict[str, Any] = {
     "training.keep_every_minutes": 1e-9,
     "training.checkpoint_minutes": 1e-9,
     "training.tensorboard": True,
+    "training.find_batch": True,
+    "training.probe_images": 2,
+    "training.probe_every": 2,
     "device.precision": "bfloat16",
     "evaluation.batch_size": 3,
 }
@@ -83,6 +86,8 @@ TRAIN: dict[str, Any] = {
 CONDITIONAL: dict[str, tuple[Any, dict[str, Any]]] = {
     "data.sample_seed": (9, {"data.sample_fraction": 0.5}),
     "objective.mask_size": (8, {"objective.masked": 0.5}),
+    "model.whitening": (True, {"training.batch_size": 4}),
+    "model.projection": (16, {"objective.agreement": 0.5}),
     "objective.temperature": (0.5, {"objective.agreement": 0.5}),
     "objective.view_area": (0.9, {"objective.agreement": 0.5}),
     "objective.view_color": (0.0, {"objective.agreement": 0.5}),
@@ -139,8 +144,13 @@ class Reference:
             "packs": len(list(workspace.packs.glob("*"))),
             "logs": sorted(path.name for path in workspace.logs.iterdir()),
             "validations": sum(phase == "validating" for phase, *_ in report.progresses),
+            "probes": _pixels(workspace.validation / "run"),
             "log": [line for _, line in report.lines if "are free" not in line],
         }
+
+
+def _pixels(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("probes/*.png")}
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
+from engine.errors import UsageError
 from engine.models import VARIANTS, Autoencoder
+from engine.models.autoencoder import pooled
+from engine.models.blocks import local_contrast
 from engine.randomness import keys
 from engine.settings import ModelSettings
 
@@ -63,10 +67,55 @@ def test_gradients_reach_every_weight_and_never_vanish_outside_the_range() -> No
         assert parameter.grad.abs().sum() > 0, name
 
 
-def test_reconstructions_are_not_made_of_blocks() -> None:
-    output = _settled(Autoencoder(ModelSettings(), 1))(torch.rand(1, 1, 64, 64))[0, 0]
+@pytest.mark.parametrize("shortcut", [True, False])
+def test_reconstructions_are_not_made_of_blocks(shortcut: bool) -> None:
+    output = _settled(Autoencoder(ModelSettings(shortcut=shortcut), 1))(torch.rand(1, 1, 64, 64))[0, 0]
     blocks = output.unfold(0, 2, 2).unfold(1, 2, 2)
     assert blocks.flatten(2).std(2).min() > 0
+
+
+def test_the_correction_scales_with_the_picture() -> None:
+    """A picture of a tenth of the contrast is corrected by a tenth, where that is above half an 8-bit level."""
+    model = _settled(Autoencoder(ModelSettings(), 3))
+    linear = 0.5 + 0.4 * torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    faint = (linear - 0.5) / 10 + 0.5
+    for cell in (4, 16):
+        detail, contrast = local_contrast(linear, cell)
+        faint_detail, faint_contrast = local_contrast(faint, cell)
+        assert torch.allclose(faint_detail, detail, atol=1e-3)
+        assert torch.allclose(faint_contrast * 10, contrast, rtol=1e-3)
+    flat = torch.full((1, 3, 32, 32), 0.25)
+    assert local_contrast(flat, 4)[1].max() < 0.5 / 255 + 1e-6
+    model.fit_shortcut(flat)
+    with torch.inference_mode():
+        assert (model(flat) - flat).abs().max() < 0.02
+
+
+def test_local_contrast_is_the_deviation_about_the_mean_color_of_nine_cells() -> None:
+    image = torch.rand(1, 3, 24, 20, generator=torch.Generator().manual_seed(2))
+    detail, contrast = local_contrast(image, 4)
+    window = image[0, :, 4:16, 8:20]
+    color = window.mean((1, 2), keepdim=True)
+    assert contrast[0, 0, 2, 3].item() == pytest.approx((window - color).square().mean().sqrt().item(), rel=1e-4)
+    expected = F.pixel_unshuffle((image[0, :, 8:12, 12:16] - color) / contrast[0, 0, 2, 3], 4)
+    assert torch.allclose(detail[0, :, 2, 3], expected.flatten(), atol=1e-4)
+
+
+def test_a_deviation_of_nothing_has_a_finite_gradient() -> None:
+    latent = torch.ones(2, 3, 1, 1, requires_grad=True)
+    pooled(latent, "mean_std").sum().backward()
+    assert latent.grad is not None
+    assert latent.grad.isfinite().all()
+
+
+def test_a_projection_stands_before_the_comparison_and_not_before_the_vectors() -> None:
+    with_head = Autoencoder(ModelSettings(projection=32), 3)
+    without = Autoencoder(ModelSettings(), 3)
+    images = torch.rand(4, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(with_head.embed(images, "mean_std"), without.embed(images, "mean_std"))
+        assert with_head.project(with_head.encode(images)).shape == (4, 128)
+        assert torch.equal(without.project(without.encode(images)), without.embed(images, "mean_std"))
 
 
 def test_weights_are_a_function_of_the_seed() -> None:
@@ -122,3 +171,33 @@ def test_equal_images_and_a_latent_larger_than_the_patch_fit() -> None:
         model.fit_shortcut(images)
         with torch.inference_mode():
             assert torch.allclose(model(images), images, atol=1e-3)
+
+
+def test_whitened_vectors_are_uncorrelated_and_of_variance_one() -> None:
+    model = _settled(Autoencoder(ModelSettings(whitening=True, latent_channels=3, downsampling=8), 3))
+    images = torch.rand(200, 3, 32, 32, generator=torch.Generator().manual_seed(4))
+    images = images * torch.rand(200, 3, 1, 1, generator=torch.Generator().manual_seed(5))
+    model.fit_whitening(images.split(64))
+    with torch.inference_mode():
+        vectors, plain = (model.embed(images, kind).double().numpy() for kind in ("auto", "mean_std"))
+    covariance = np.cov(plain.T, bias=True)
+    moments, components = np.linalg.eigh(covariance)
+    deviations = np.sqrt(moments)
+    expected = (plain - plain.mean(0)) @ components / (deviations + deviations.max() / 1000)
+    assert np.cov(vectors.T, bias=True) == pytest.approx(np.cov(expected.T, bias=True)[::-1, ::-1], abs=1e-3)
+    assert vectors.mean(0) == pytest.approx(0, abs=1e-3)
+    assert model.dimension(32, 32, "auto") == 6
+
+
+def test_without_statistics_there_is_nothing_to_whiten_by() -> None:
+    model = Autoencoder(ModelSettings(), 3)
+    assert model.pooling("auto") == "flatten"
+    with pytest.raises(UsageError, match="no statistics"):
+        model.pooling("whitened")
+
+
+def test_vectors_of_equal_images_are_finite_when_whitened() -> None:
+    model = Autoencoder(ModelSettings(whitening=True), 3)
+    model.fit_whitening([torch.full((3, 3, 32, 32), 0.5)])
+    with torch.inference_mode():
+        assert model.embed(torch.rand(2, 3, 32, 32), "auto").isfinite().all()

@@ -23,6 +23,7 @@ def test_reconstruction_losses_are_their_definitions() -> None:
     generator = np.random.default_rng(2)
     a, b = generator.random((2, 4, 3, 8, 8))
     expected = {
+        "rmse": np.mean([np.sqrt(((one - other) ** 2).mean() + 1e-7) for one, other in zip(a, b, strict=True)]),
         "mae": np.abs(a - b).mean(),
         "mse": ((a - b) ** 2).mean(),
         "charbonnier": np.sqrt((a - b) ** 2 + 1e-6).mean(),

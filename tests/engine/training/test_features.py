@@ -1,0 +1,73 @@
+"""Training for vectors: views agree, and what vectors are whitened by goes with the weights."""
+
+import numpy as np
+import pytest
+import torch
+
+from engine.checkpoints import find_checkpoint
+from engine.device import choose_device
+from engine.images.augment import augment
+from engine.images.dataset import prepare
+from engine.images.disguise import view
+from engine.models import Autoencoder
+from engine.models.loading import load_weights
+from engine.report import CollectedReport
+from engine.tensors import to_float
+from engine.training.loss import contrastive_loss, image_keys, reconstruction_loss, step_loss
+from tests.engine.training.bench import Bench, Small
+
+FEATURES = {
+    "model__shortcut": False,
+    "model__projection": 16,
+    "model__whitening": True,
+    "objective__agreement": 1.0,
+    "objective__noise": 0.1,
+}
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_vectors_of_the_training_images_are_white(bench: Bench, small: Small, ema: float) -> None:
+    settings = small(**FEATURES, training__ema=ema)
+    bench.train("run", settings)
+    data = prepare(settings, bench.workspace, bench.records, CollectedReport())
+    images = to_float(torch.from_numpy(data.train.batch(np.arange(len(data.train)))))
+    model, _ = load_weights(find_checkpoint(bench.workspace, "run/last"))
+    with torch.inference_mode():
+        vectors = model.embed(images, "auto").double().numpy()
+    assert vectors.shape == (32, 16)
+    covariance = np.cov(vectors.T, bias=True)
+    assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 1e-2
+    assert np.diag(covariance)[:8] == pytest.approx(1, abs=0.05)
+
+
+def test_the_loss_is_that_of_both_views_and_of_some_first_views_restored(bench: Bench, small: Small) -> None:
+    settings = small(**FEATURES | {"objective__noise": 0.0, "augmentation__enabled": True})
+    data = prepare(settings, bench.workspace, bench.records, CollectedReport())
+    device = choose_device(settings.device)
+    model = Autoencoder(settings.model, 3).train()
+    stored = torch.from_numpy(data.train.batch(np.arange(8)))
+    keys = image_keys(settings, 3, torch.arange(8))
+    found = step_loss(model, settings, device)(stored, keys)
+    images = augment(to_float(stored), keys, settings.augmentation)
+    views = [view(images, keys, number, settings.objective) for number in (0, 1)]
+    latent = model.encode(torch.cat(views))
+    expected = contrastive_loss(model.project(latent), settings.objective.temperature)
+    expected = expected + reconstruction_loss(settings.training.loss, model.decode(latent[:2]), views[0][:2])
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_views_come_to_agree(bench: Bench, small: Small) -> None:
+    settings = small(**FEATURES, training__epochs=12, training__learning_rate=0.003)
+    data = prepare(settings, bench.workspace, bench.records, CollectedReport())
+    stored = torch.from_numpy(data.train.batch(np.arange(32)))
+    keys = image_keys(settings, 99, torch.arange(32))
+    bench.train("run", settings)
+    after, _ = load_weights(find_checkpoint(bench.workspace, "run/last"))
+
+    def disagreement(model: Autoencoder) -> float:
+        images = to_float(stored)
+        views = torch.cat([view(images, keys, number, settings.objective) for number in (0, 1)])
+        with torch.no_grad():
+            return contrastive_loss(model.train().project(model.encode(views)), 0.1).item()
+
+    assert disagreement(after) < 0.7 * disagreement(Autoencoder(settings.model, 3))
