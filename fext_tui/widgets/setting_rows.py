@@ -157,6 +157,7 @@ class SettingRow(Row):
         if text != self._complaint:
             self._complaint = text
             self.styles.height = 1 + len(self._complaint_lines())
+            self.call_after_refresh(self.scroll_visible, animate=False)
             self.refresh()
 
     def _complaint_lines(self) -> list[str]:

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 CHECKOUT = Path(__file__).parents[2]
 BENCH = CHECKOUT / "scripts/benchmarks/bench_train.py"
@@ -28,7 +30,7 @@ def test_training_is_measured_against_peak_eager_and_naive(tmp_path: Path) -> No
 def test_an_unknown_benchmark_is_refused() -> None:
     ended = subprocess.run([CHECKOUT / "scripts/bench", "nothing"], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "There are: pack, train." in ended.stderr
+    assert "There are: models, pack, train." in ended.stderr
 
 
 def test_packing_is_measured_against_decoding(tmp_path: Path) -> None:
@@ -38,3 +40,19 @@ def test_packing_is_measured_against_decoding(tmp_path: Path) -> None:
     account = json.loads(ended.stdout)
     assert account["images"] == 12
     assert account["share_of_decode"] == pytest.approx(account["img_s"] / account["decode_img_s"])
+
+
+def test_models_are_compared_on_images_held_out(tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    for name, count in (("train", 24), ("held-out", 8)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            coarse = Image.fromarray(generator.integers(0, 256, (5, 5, 3), dtype=np.uint8))
+            coarse.resize((48, 48), Image.Resampling.BICUBIC).save(tmp_path / name / f"{number}.png")
+    folders = ("--folder", tmp_path / "train", "--validation", tmp_path / "held-out")
+    command = [sys.executable, CHECKOUT / "scripts/benchmarks/bench_models.py", "--json", "--minutes", "0.01", *folders]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    account = json.loads(ended.stdout)
+    assert account["redux-0"]["psnr"] >= account["pca of patches"]["psnr"] - 0.5
+    assert account["pca of whole images"]["components"] == 23
+    assert 0 < account["textbook"]["psnr"] < account["pca of patches"]["psnr"]

@@ -14,7 +14,7 @@ from engine.models.loading import load_weights
 from engine.report import CollectedReport
 from engine.tensors import to_float
 from engine.training.loss import contrastive_loss, image_keys, reconstruction_loss, step_loss
-from tests.engine.training.bench import Bench, Small
+from tests.engine.training.bench import Bench, Small, StoppingReport
 
 FEATURES = {
     "model__shortcut": False,
@@ -71,3 +71,14 @@ def test_views_come_to_agree(bench: Bench, small: Small) -> None:
             return contrastive_loss(model.train().project(model.encode(views)), 0.1).item()
 
     assert disagreement(after) < 0.7 * disagreement(Autoencoder(settings.model, 3))
+
+
+def test_a_stopped_run_goes_on_to_the_bit(bench: Bench, small: Small) -> None:
+    settings = small(**FEATURES, training__epochs=3)
+    bench.train("whole", settings)
+    bench.train("stopped", settings, StoppingReport(after=5))
+    bench.resume("stopped", settings)
+    for reference in ("", "/last"):
+        expected, got = bench.weights("whole" + reference), bench.weights("stopped" + reference)
+        assert {"projection.0.weight", "whitening.map"} <= expected.keys()
+        assert all(np.array_equal(expected[name], got[name]) for name in expected)
