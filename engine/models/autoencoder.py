@@ -123,7 +123,7 @@ class Autoencoder(nn.Module):
         x = self.decoder(self.expansion(latent))
         if not self.shortcut:
             return F.pixel_shuffle(self.head(self.finish(x)), _CELL)
-        assert self.detail
+        assert self.detail is not None
         linear = self.shortcut.decode(latent)
         detail, contrast = local_contrast(linear, _CELL)
         correction = self.head(self.finish(x + self.detail(detail))) * contrast
