@@ -17,10 +17,12 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.checkpoints import find_checkpoint
 from engine.errors import FextError
 from engine.images.dataset import Subset, TrainingData, prepare
 from engine.metrics import mean_squared_error, psnr_of, structural_similarity
 from engine.models import VARIANTS, Autoencoder
+from engine.models.loading import load_weights
 from engine.records import Records
 from engine.report import CollectedReport
 from engine.settings import Settings, from_layers
@@ -104,12 +106,15 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 settings = from_layers(("", values))
                 name = f"{variant}-{seed}"
                 result = train(settings, workspace, records, report, run=records.add_run(name, variant))
-                found = {"psnr": result.val_psnr, "epochs": result.epochs, "img_s": result.img_s}
+                model, _ = load_weights(find_checkpoint(workspace, name))
+                data = prepare(settings, workspace, records, report)
+                found = quality(model, data.validation) | {"epochs": result.epochs, "img_s": result.img_s}
                 account[name] = found
                 print(f"{name}: {found}", file=sys.stderr)
         if options.minutes and not options.epochs:
-            data = prepare(from_layers(("", base)), workspace, records, report)
-            account |= _others(data, Settings(), options.minutes * 60)
+            settings = from_layers(("", base))
+            data = prepare(settings, workspace, records, report)
+            account |= _others(data, settings, options.minutes * 60)
     return account
 
 

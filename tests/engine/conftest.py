@@ -17,6 +17,7 @@ SMALL: dict[str, Any] = {
     "model.downsampling": 8,
     "training.epochs": 2,
     "training.batch_size": 8,
+    "training.probe_images": 0,
     "device.kind": "cpu",
     "evaluation.batch_size": 8,
     "encoding.batch_size": 8,

@@ -77,7 +77,6 @@ TRAIN: dict[str, Any] = {
     "training.tensorboard": True,
     "training.find_batch": True,
     "training.probe_images": 2,
-    "training.probe_every": 2,
     "device.precision": "bfloat16",
     "evaluation.batch_size": 3,
 }
@@ -92,6 +91,7 @@ CONDITIONAL: dict[str, tuple[Any, dict[str, Any]]] = {
     "objective.view_area": (0.9, {"objective.agreement": 0.5}),
     "objective.view_color": (0.0, {"objective.agreement": 0.5}),
     "objective.view_rotation": (0.0, {"objective.agreement": 0.5}),
+    "training.probe_every": (2, {"training.probe_images": 2}),
     "training.keep_checkpoints": (1, {"training.checkpoint_every": 1}),
     "training.patience": (1, {"training.min_gain": 100.0}),
     "training.min_gain": (100.0, {"training.patience": 1, "training.min_gain": 0.0}),

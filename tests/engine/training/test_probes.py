@@ -56,7 +56,9 @@ def test_a_picture_holds_originals_over_reconstructions(bench: Bench, small: Sma
 
 
 def test_a_resume_draws_on_from_where_it_stands(bench: Bench, small: Small) -> None:
-    settings = small(training__epochs=4, training__probe_every=1, training__checkpoint_every=1)
+    settings = small(
+        training__epochs=4, training__probe_images=3, training__probe_every=1, training__checkpoint_every=1
+    )
     bench.train("run", settings)
     assert _epochs(bench.workspace) == [0, 1, 2, 3, 4]
     bench.resume("run/epoch-0002", settings, StoppingReport(after=13))
@@ -65,7 +67,7 @@ def test_a_resume_draws_on_from_where_it_stands(bench: Bench, small: Small) -> N
 
 
 def test_without_images_held_out_those_trained_on_are_drawn(bench: Bench, small: Small) -> None:
-    bench.train("run", small(training__epochs=2, data__validation_fraction=0.0))
+    bench.train("run", small(training__epochs=2, training__probe_images=3, data__validation_fraction=0.0))
     assert _epochs(bench.workspace) == [1, 2]
 
 
@@ -77,7 +79,7 @@ def test_none_are_drawn_where_none_are_asked_for(bench: Bench, small: Small) -> 
 def test_a_run_goes_on_where_they_cannot_be_drawn(bench: Bench, small: Small) -> None:
     (bench.workspace.validation / "run").write_text("no folder")
     report = CollectedReport()
-    assert bench.train("run", small(), report).state == "done"
+    assert bench.train("run", small(training__probe_images=2), report).state == "done"
     assert any(level == "warning" and "probe images are not drawn" in line for level, line in report.lines)
 
 
