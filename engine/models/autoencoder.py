@@ -17,6 +17,7 @@ from engine.models.blocks import (
     Upsample,
     initialize,
     local_contrast,
+    local_detail,
 )
 from engine.models.shortcut import PatchShortcut
 from engine.models.whitening import Whitening
@@ -125,7 +126,7 @@ class Autoencoder(nn.Module):
             return F.pixel_shuffle(self.head(self.finish(x)), _CELL)
         assert self.detail is not None
         linear = self.shortcut.decode(latent)
-        detail, contrast = local_contrast(linear, _CELL)
+        detail, contrast = local_detail(linear, _CELL)
         correction = self.head(self.finish(x + self.detail(detail))) * contrast
         return linear + F.pixel_shuffle(correction, _CELL)
 

@@ -113,15 +113,15 @@ class Projection(nn.Sequential):
 
 
 def local_contrast(images: Tensor, cell: int) -> tuple[Tensor, Tensor]:
-    """Return an image's detail in units of its local contrast, and that contrast.
+    """Return the mean color and the contrast about each cell of an image.
 
     Args:
         images: (B, C, H, W), H and W multiples of ``cell``.
         cell: side of the cells that the image is cut into, in pixels.
 
     Returns:
-        Detail (B, C · cell², H / cell, W / cell): each cell less the mean color of the three by three cells about it,
-        divided by the contrast (B, 1, H / cell, W / cell), their standard deviation, at least half an 8-bit level.
+        The mean color (B, C, H / cell, W / cell) of the three by three cells about each, and their contrast
+        (B, 1, H / cell, W / cell), the standard deviation about it, at least half an 8-bit level; float32.
 
     """
     with torch.autocast(images.device.type, enabled=False):
@@ -130,8 +130,18 @@ def local_contrast(images: Tensor, cell: int) -> tuple[Tensor, Tensor]:
         moments = F.avg_pool2d(moments, 3, stride=1, padding=1, count_include_pad=False)
         color, square = moments[:, :-1], moments[:, -1:]
         variance = square - color.square().mean(1, keepdim=True)
-        contrast = variance.clamp_min(_HALF_A_LEVEL**2).sqrt()
-        detail = F.pixel_unshuffle(images, cell) - color.repeat_interleave(cell**2, 1)
+        return color, variance.clamp_min(_HALF_A_LEVEL**2).sqrt()
+
+
+def local_detail(images: Tensor, cell: int) -> tuple[Tensor, Tensor]:
+    """Return an image (B, C, H, W) in units of its local contrast, and that contrast (B, 1, H / cell, W / cell).
+
+    The detail (B, C · cell², H / cell, W / cell) is each cell less its mean color, divided by its contrast, both as
+    `local_contrast` has them; float32.
+    """
+    color, contrast = local_contrast(images, cell)
+    with torch.autocast(images.device.type, enabled=False):
+        detail = F.pixel_unshuffle(images.float(), cell) - color.repeat_interleave(cell**2, 1)
         return detail / contrast, contrast
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from engine.errors import UsageError
 from engine.models import VARIANTS, Autoencoder
 from engine.models.autoencoder import pooled
-from engine.models.blocks import local_contrast
+from engine.models.blocks import local_contrast, local_detail
 from engine.randomness import keys
 from engine.settings import ModelSettings
 
@@ -80,8 +80,8 @@ def test_the_correction_scales_with_the_picture() -> None:
     linear = 0.5 + 0.4 * torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     faint = (linear - 0.5) / 10 + 0.5
     for cell in (4, 16):
-        detail, contrast = local_contrast(linear, cell)
-        faint_detail, faint_contrast = local_contrast(faint, cell)
+        detail, contrast = local_detail(linear, cell)
+        faint_detail, faint_contrast = local_detail(faint, cell)
         assert torch.allclose(faint_detail, detail, atol=1e-3)
         assert torch.allclose(faint_contrast * 10, contrast, rtol=1e-3)
     flat = torch.full((1, 3, 32, 32), 0.25)
@@ -93,7 +93,7 @@ def test_the_correction_scales_with_the_picture() -> None:
 
 def test_local_contrast_is_the_deviation_about_the_mean_color_of_nine_cells() -> None:
     image = torch.rand(1, 3, 24, 20, generator=torch.Generator().manual_seed(2))
-    detail, contrast = local_contrast(image, 4)
+    detail, contrast = local_detail(image, 4)
     window = image[0, :, 4:16, 8:20]
     color = window.mean((1, 2), keepdim=True)
     assert contrast[0, 0, 2, 3].item() == pytest.approx((window - color).square().mean().sqrt().item(), rel=1e-4)
