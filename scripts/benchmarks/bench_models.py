@@ -2,23 +2,20 @@
 
 import argparse
 import itertools
-import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from measuring import tell
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.checkpoints import find_checkpoint
-from engine.errors import FextError
 from engine.images.dataset import Subset, TrainingData, prepare
 from engine.metrics import mean_squared_error, psnr_of, structural_similarity
 from engine.models import VARIANTS, Autoencoder
@@ -97,6 +94,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     base = {"data.folder": str(options.folder.absolute()), "data.validation_folder": str(options.validation.absolute())}
     account: dict[str, Any] = {"minutes": options.minutes, "epochs": options.epochs}
     with Records(workspace) as records:
+        data = prepare(from_layers(("", base)), workspace, records, report)
         for variant in options.variant:
             for seed in range(options.seeds):
                 print(f"Training {variant}, seed {seed} …", file=sys.stderr)
@@ -107,13 +105,10 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 name = f"{variant}-{seed}"
                 result = train(settings, workspace, records, report, run=records.add_run(name, variant))
                 model, _ = load_weights(find_checkpoint(workspace, name))
-                data = prepare(settings, workspace, records, report)
                 found = quality(model, data.validation) | {"epochs": result.epochs, "img_s": result.img_s}
                 account[name] = found
                 print(f"{name}: {found}", file=sys.stderr)
         if options.minutes and not options.epochs:
-            settings = from_layers(("", base))
-            data = prepare(settings, workspace, records, report)
             account |= _others(data, settings, options.minutes * 60)
     return account
 
@@ -146,24 +141,14 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def main() -> None:
-    """Measure, and print a table or one line of JSON."""
-    options = _options()
-    with tempfile.TemporaryDirectory(prefix="fext-bench-") as folder:
-        try:
-            account = run(options, Path(folder))
-        except FextError as error:
-            sys.exit(str(error))
-    if options.json:
-        print(json.dumps(account))
-        return
+def _table(account: dict[str, Any]) -> Table:
     table = Table("model", "PSNR (dB)", "SSIM", "epochs", "img/s", title="Images held out")
     for name, found in account.items():
         if isinstance(found, dict):
             cells = (found.get(key) for key in ("psnr", "ssim", "epochs", "img_s"))
             table.add_row(name, *("" if cell is None else f"{cell:,.4g}" for cell in cells))
-    Console(width=100).print(table)
+    return table
 
 
 if __name__ == "__main__":
-    main()
+    tell(_options(), run, _table)

@@ -1,28 +1,24 @@
 """How fast photographs are packed, beside decoding them and doing nothing else, in one run on this machine."""
 
 import argparse
-import json
 import shutil
 import statistics
-import sys
-import tempfile
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from measuring import interleaved, ratio, tell
 from PIL import Image, ImageFilter
-from rich.console import Console
 from rich.table import Table
 
-from engine.errors import FextError
+from engine.device import choose_device
 from engine.images.pack import open_images
 from engine.images.parallel import worker_count
 from engine.images.scan import scan
 from engine.report import CollectedReport
+from engine.settings import DeviceSettings
 from engine.workspace import Workspace
 
 _ROUNDS = 5
@@ -65,26 +61,17 @@ def measure(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
         shutil.rmtree(workspace.packs, ignore_errors=True)
         open_images(manifest, size, size, False, "on", workspace, workers, report)
 
-    pack()
-    times: dict[str, list[float]] = {"decode": [], "pack": []}
-    for _ in range(options.rounds):
-        for name, step in (("decode", decode_all), ("pack", pack)):
-            times[name].append(_seconds(step))
-    ratio = statistics.median(one / other for one, other in zip(times["decode"], times["pack"], strict=True))
+    times = interleaved(
+        {"decode": decode_all, "pack": pack}, 0, options.rounds, choose_device(DeviceSettings(kind="cpu"))
+    )
     return {
         "images": count,
         "image_size": size,
         "threads": workers,
         "img_s": count / statistics.median(times["pack"]),
         "decode_img_s": count / statistics.median(times["decode"]),
-        "share_of_decode": ratio,
+        "share_of_decode": ratio(times, "decode", "pack"),
     }
-
-
-def _seconds(step: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    step()
-    return time.perf_counter() - began
 
 
 def _options() -> argparse.Namespace:
@@ -97,22 +84,12 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Measure, and print a table or one line of JSON."""
-    options = _options()
-    with tempfile.TemporaryDirectory(prefix="fext-bench-") as folder:
-        try:
-            account = measure(options, Path(folder))
-        except FextError as error:
-            sys.exit(str(error))
-    if options.json:
-        print(json.dumps(account))
-        return
+def _table(account: dict[str, Any]) -> Table:
     table = Table("figure", "value", title="Packing")
     for key, value in account.items():
         table.add_row(key, f"{value:,.3g}" if isinstance(value, float) else f"{value:,}")
-    Console(width=100).print(table)
+    return table
 
 
 if __name__ == "__main__":
-    main()
+    tell(_options(), measure, _table)

@@ -1,11 +1,9 @@
 """How fast training is, beside the convolution peak, plain eager and a naive loop, all in one run on this machine."""
 
 import argparse
-import json
 import os
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -14,16 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from measuring import ConvolutionPeak, Step, interleaved, ratio, seconds_of, work_of
+from measuring import ConvolutionPeak, Step, interleaved, ratio, seconds_of, tell, work_of
 from PIL import Image
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from engine.device import Device, choose_device
-from engine.errors import FextError
 from engine.feeder import Feeder
 from engine.images.dataset import Indices, TrainingData, prepare
 from engine.models import Autoencoder
@@ -232,7 +228,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _show(account: dict[str, Any]) -> None:
+def _table(account: dict[str, Any]) -> Table:
     table = Table(title=f"{account['device']}, {account['precision']}, PyTorch {account['torch']}")
     variants = [name for name in VARIANTS if name in account]
     table.add_column(f"{account['image_size']} px, batch {account['batch_size']}")
@@ -240,22 +236,8 @@ def _show(account: dict[str, Any]) -> None:
         table.add_column(name, justify="right")
     for key in dict.fromkeys(key for name in variants for key in account[name]):
         table.add_row(key, *(f"{account[name][key]:,.3g}" for name in variants))
-    Console(width=100).print(table)
-
-
-def main() -> None:
-    """Measure, and print a table or one line of JSON."""
-    options = _options()
-    with tempfile.TemporaryDirectory(prefix="fext-bench-") as folder:
-        try:
-            account = run(options, Path(folder))
-        except FextError as error:
-            sys.exit(str(error))
-    if options.json:
-        print(json.dumps(account))
-    else:
-        _show(account)
+    return table
 
 
 if __name__ == "__main__":
-    main()
+    tell(_options(), run, _table)

@@ -1,17 +1,28 @@
 """What benchmarks share: interleaved timing, counted work, and the machine's convolution peak."""
 
+import argparse
+import json
 import math
 import statistics
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
+from rich.console import Console
+from rich.table import Table
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.device import Device
+from engine.errors import FextError
 
 Step = Callable[[], object]
+Account = dict[str, Any]
+Tabled = Callable[[Account], Table]
 
 _PEAK_SECONDS = 0.2
 _PEAK_TIMINGS = 5
@@ -84,3 +95,16 @@ class ConvolutionPeak:
         while len(self._rates) < _PEAK_TIMINGS:
             self.measure()
         return max(self._rates)
+
+
+def tell(options: argparse.Namespace, measure: Callable[[argparse.Namespace, Path], Account], table: Tabled) -> None:
+    """Measure with a temporary folder, and print the account as one line of JSON where asked to, else as a table."""
+    with tempfile.TemporaryDirectory(prefix="fext-bench-") as folder:
+        try:
+            account = measure(options, Path(folder))
+        except FextError as error:
+            sys.exit(str(error))
+    if options.json:
+        print(json.dumps(account))
+    else:
+        Console(width=100).print(table(account))
