@@ -64,6 +64,17 @@ class Bench:
         text = (find_checkpoint(self.workspace, reference) / "training_state.json").read_text()
         return {name: value for name, value in json.loads(text).items() if not name.endswith("seconds")}
 
+    def assert_equal(self, first: str, second: str) -> None:
+        """Check that two runs left the same states, to the bit."""
+        for reference in ("", "/last"):
+            expected, got = self.weights(first + reference), self.weights(second + reference)
+            assert expected.keys() == got.keys()
+            assert all(np.array_equal(expected[name], got[name]) for name in expected)
+        expected, got = self.training_tensors(f"{first}/last"), self.training_tensors(f"{second}/last")
+        assert expected.keys() == got.keys()
+        assert all(np.array_equal(expected[name], got[name]) for name in expected)
+        assert self.standing(f"{first}/last") == self.standing(f"{second}/last")
+
 
 def history_of(*reports: CollectedReport) -> dict[tuple[int, str], float]:
     """Return the metrics by step and name, without rates; a later report stands over an earlier one."""
