@@ -116,8 +116,16 @@ class ModelSettings(Group):
     )
     shortcut: bool = _setting(
         True,
-        "Linear shortcut",
+        "Shortcut",
         "Begin with the principal components of patches of the training images, and learn what they leave.",
+    )
+    bases: int = _setting(
+        0,
+        "Bases",
+        "Kinds of patches that the shortcut has principal components of their own for; with more than one, the last "
+        "latent channel tells the kind. 0: as the variant has (4, 16, 64).",
+        ge=0,
+        le=64,
     )
     dropout: float = _setting(
         0.0,
@@ -372,6 +380,14 @@ class Settings(Group):
     def _rates_fall(self) -> Self:
         if self.training.final_learning_rate > self.training.learning_rate:
             raise ValueError("training.final_learning_rate must not be above training.learning_rate")
+        return self
+
+    @model_validator(mode="after")
+    def _bases_can_be_told(self) -> Self:
+        if self.model.bases > 1 and self.model.latent_channels == 1:
+            raise ValueError(
+                "model.bases above 1 needs model.latent_channels above 1, the last of which tells the basis"
+            )
         return self
 
     def values(self) -> dict[str, Any]:

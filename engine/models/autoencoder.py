@@ -1,6 +1,6 @@
 """The FeXT autoencoders: Redux, Medium and Large."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,8 @@ from engine.settings import ModelSettings, Pooling, Variant
 _CELL = 4
 """Side of the cells of pixels that stem and head turn into channels and back."""
 
+_FEWEST_FOR_A_CODE = 8
+
 _GRAY = 0.5
 _TINY = 1e-12
 """Keeps the gradient of a deviation finite where it is zero."""
@@ -36,16 +38,17 @@ _LATENT_SHARE = 4.0
 
 @dataclass(frozen=True)
 class Widths:
-    """Channels and residual blocks of each stage, from the finest to the coarsest."""
+    """Channels and residual blocks of each stage, from the finest to the coarsest, and the shortcut's bases."""
 
     channels: tuple[int, ...]
     blocks: tuple[int, ...]
+    bases: int
 
 
 VARIANTS: dict[Variant, Widths] = {
-    "redux": Widths((64, 128, 256), (1, 1, 1)),
-    "medium": Widths((96, 192, 384), (2, 1, 1)),
-    "large": Widths((128, 256, 512), (2, 2, 2)),
+    "redux": Widths((64, 128, 256), (1, 1, 1), 4),
+    "medium": Widths((96, 192, 384), (2, 1, 1), 16),
+    "large": Widths((128, 256, 512), (2, 2, 2), 64),
 }
 
 
@@ -56,17 +59,23 @@ def stages_of(variant: Variant, downsampling: int) -> Widths:
     extra = max(0, count - len(widths.channels))
     channels = (widths.channels + widths.channels[-1:] * extra)[:count]
     blocks = (widths.blocks + widths.blocks[-1:] * extra)[:count]
-    return Widths(channels, blocks)
+    return Widths(channels, blocks, widths.bases)
+
+
+def bases_of(settings: ModelSettings) -> int:
+    """Return how many bases the shortcut has: of itself one where the latent is too narrow to give a value to a code."""
+    own = VARIANTS[settings.variant].bases if settings.latent_channels >= _FEWEST_FOR_A_CODE else 1
+    return settings.bases or own
 
 
 class Autoencoder(nn.Module):
     """A convolutional autoencoder of images (B, C, H, W) in [0, 1], C = 1 or 3, any H and W of 16 or more.
 
     A pixel-unshuffle stem turns cells of 4 × 4 pixels into channels, where convolutions are quick; its inverse in the
-    head restores every pixel. Beside the whole network lies, unless the settings leave it out, a linear shortcut from
+    head restores every pixel. Beside the whole network lies, unless the settings leave it out, a shortcut from
     patches of ``downsampling`` × ``downsampling`` pixels to the latent and back; `fit_shortcut` makes it the principal
-    components of the training images. The network, which then starts at zero, learns what they leave: its last stage
-    sees the linear reconstruction in units of the local contrast, and its correction is multiplied by that
+    components of the training images, by kind of patch. The network, which then starts at zero, learns what they
+    leave: its last stage sees the shortcut's reconstruction in units of the local contrast, and its correction is multiplied by that
     contrast, so that what is smooth stays as exact as it is (a correction that scales with the picture, after
     S. Mohan et al., "Robust and Interpretable Blind Image Denoising via Bias-Free Convolutional Neural Networks",
     ICLR 2020). The output is not clamped, so that the gradient never vanishes.
@@ -85,7 +94,13 @@ class Autoencoder(nn.Module):
             if level:
                 self.encoder.append(Downsample(widths[level - 1], width))
             self.encoder.extend(ResidualBlock(width) for _ in range(blocks))
-        self.compression = Compression(widths[-1], settings.latent_channels, settings.dropout)
+        self.shortcut: PatchShortcut | None = None
+        if settings.shortcut:
+            self.shortcut = PatchShortcut(
+                image_channels, settings.latent_channels, settings.downsampling, bases_of(settings)
+            )
+        values_of_latent = self.shortcut.values if self.shortcut else settings.latent_channels
+        self.compression = Compression(widths[-1], values_of_latent, settings.dropout)
         self.expansion = nn.Conv2d(settings.latent_channels, widths[-1], 1)
         for level in reversed(range(1, len(widths))):
             self.decoder.extend(ResidualBlock(widths[level]) for _ in range(stages.blocks[level]))
@@ -99,9 +114,7 @@ class Autoencoder(nn.Module):
         nn.init.zeros_(last.weight)
         assert last.bias is not None
         nn.init.constant_(last.bias, 0.0 if settings.shortcut else _GRAY)
-        self.shortcut: PatchShortcut | None = None
-        if settings.shortcut:
-            self.shortcut = PatchShortcut(image_channels, settings.latent_channels, settings.downsampling)
+        if self.shortcut:
             self.shortcut.initialize(generator)
             nn.init.zeros_(self.compression.project.weight)
         self.projection: Projection | None = None
@@ -114,10 +127,12 @@ class Autoencoder(nn.Module):
         """Return the latent (B, Z, h, w), h = ⌈H / downsampling⌉; ``keys`` (B,) switch dropout on."""
         images = F.pad(images, self._padding(images), mode="replicate")
         latent = self.compression(self.encoder(self.stem(F.pixel_unshuffle(images * 2 - 1, _CELL))))
-        if self.shortcut:
-            _, contrast = local_contrast(images, self.downsampling)
-            latent = self.shortcut.encode(images) + latent * (contrast * _LATENT_SHARE)
-        return self.compression.drop(latent, keys)
+        if not self.shortcut:
+            return self.compression.drop(latent, keys)
+        _, contrast = local_contrast(images, self.downsampling)
+        values, codes = self.shortcut.encode(images)
+        values = self.compression.drop(values + latent * (contrast * _LATENT_SHARE), keys)
+        return torch.cat([values, codes], 1)
 
     def decode(self, latent: Tensor) -> Tensor:
         """Return images (B, C, h · downsampling, w · downsampling), about [0, 1], not clamped."""
@@ -125,10 +140,10 @@ class Autoencoder(nn.Module):
         if not self.shortcut:
             return F.pixel_shuffle(self.head(self.finish(x)), _CELL)
         assert self.detail is not None
-        linear = self.shortcut.decode(latent)
-        detail, contrast = local_detail(linear, _CELL)
+        base = self.shortcut.decode(latent)
+        detail, contrast = local_detail(base, _CELL)
         correction = self.head(self.finish(x + self.detail(detail))) * contrast
-        return linear + F.pixel_shuffle(correction, _CELL)
+        return base + F.pixel_shuffle(correction, _CELL)
 
     def forward(self, images: Tensor, keys: Tensor | None = None) -> Tensor:
         """Return the reconstruction, of the images' own size."""
@@ -184,10 +199,10 @@ class Autoencoder(nn.Module):
         height, width = images.shape[-2:]
         return (0, -width % self.downsampling, 0, -height % self.downsampling)
 
-    def fit_shortcut(self, images: Tensor) -> None:
-        """Make the shortcut, if there is one, the principal components of patches of images (N, C, H, W) in [0, 1]."""
+    def fit_shortcut(self, images: Tensor, tell: Callable[[int, int], None] = lambda done, total: None) -> None:
+        """Fit the shortcut, if there is one, to images (N, C, H, W) in [0, 1]; see `PatchShortcut.fit`."""
         if self.shortcut:
-            self.shortcut.fit(F.pad(images, self._padding(images), mode="replicate"))
+            self.shortcut.fit(F.pad(images, self._padding(images), mode="replicate"), tell)
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Return (Z, h, w) of the latent of an image of this size."""

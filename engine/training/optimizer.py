@@ -1,7 +1,7 @@
 """From gradients to new weights, and what there is to tell of the steps between two reports."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,8 +13,6 @@ from engine.training.checkpoint import put_tensors, tensors_of
 
 SKIPS_IN_A_ROW = 8
 """Steps in a row without a finite loss and gradient, from which training has diverged."""
-
-_SHORTCUT_SHARE = 0.03
 
 
 class Account(NamedTuple):
@@ -46,7 +44,7 @@ class Optimizer:
         self._clip = training.gradient_clip
         self._parameters = list(model.parameters())
         self._adamw = torch.optim.AdamW(
-            parameter_groups(model), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+            model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
         )
         put_tensors(self._adamw, model, tensors)
         self.scaler = _scaler(device, tensors)
@@ -57,7 +55,7 @@ class Optimizer:
     def step(self, loss: Tensor, step: int, rate: float) -> None:
         """Change the weights by their gradients, at this learning rate; loss () and step are for the account."""
         for group in self._adamw.param_groups:
-            group["lr"] = rate * group["share"]
+            group["lr"] = rate
         self.scaler.unscale_(self._adamw)
         gradients = [one.grad for one in self._parameters if one.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
@@ -90,17 +88,6 @@ class Optimizer:
             extra["scale"] = torch.tensor(float(state["scale"]))
             extra["growth_tracker"] = torch.tensor(int(state["_growth_tracker"]))
         return tensors_of(self._adamw, self._model, extra)
-
-
-def parameter_groups(model: Autoencoder) -> list[dict[str, Any]]:
-    """Return the network's parameters at the full learning rate, and the shortcut's at a small share of it.
-
-    The shortcut is nearly right from the start; at the full rate it would be undone before the network has learned.
-    """
-    shortcut = list(model.shortcut.parameters()) if model.shortcut else []
-    own = {id(parameter) for parameter in shortcut}
-    network = [parameter for parameter in model.parameters() if id(parameter) not in own]
-    return [{"params": network, "share": 1.0}, {"params": shortcut, "share": _SHORTCUT_SHARE}]
 
 
 def _scaler(device: Device, tensors: Mapping[str, Tensor]) -> torch.amp.GradScaler:

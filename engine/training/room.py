@@ -34,15 +34,15 @@ def check_room(free: int, state: int, present: int, training: TrainingSettings, 
     """
     if free < 2 * state:
         raise FextError(
-            f"There is no room for checkpoints: two of them take {_megabytes(2 * state)}, and the disk has "
-            f"{_megabytes(free)} free.",
+            f"There is no room for checkpoints: two of them take {_size(2 * state)}, and the disk has "
+            f"{_size(free)} free.",
             "Make space on that disk, choose another workspace with --resources, or a lighter model.variant.",
         )
     kept = kept_states(training)
     states = _BEST_AND_LAST + (kept or 0)
     wanted = (states + 1) * state - present
     more = "" if kept is not None else " and one more for each kept"
-    told = f"A checkpoint takes {_megabytes(state)}, {states:,} of them stay{more}; {_megabytes(free)} are free."
+    told = f"A checkpoint takes {_size(state)}, {states:,} of them stay{more}; {_size(free)} are free."
     if wanted > free:
         report.log(f"{told} They will not all fit: set training.keep_checkpoints.", "warning")
     else:
@@ -68,5 +68,5 @@ def kept_states(training: TrainingSettings) -> int | None:
     return None if minutes else training.epochs // every
 
 
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"
+def _size(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"

@@ -15,7 +15,7 @@ from engine.images.dataset import TRAIN, TrainingData, as_before, prepare, read_
 from engine.models import Autoencoder
 from engine.models.loading import load_tensors, load_weights
 from engine.records import Records
-from engine.report import Report
+from engine.report import Report, go_on
 from engine.resuming import settings_of_resume
 from engine.settings import Settings
 from engine.tensors import to_float
@@ -30,8 +30,8 @@ from engine.training.tensorboard import with_tensorboard
 from engine.training.trainer import Session, Trainer, TrainingResult
 from engine.workspace import Workspace
 
-_FITTED_PIXELS = 512 * 128 * 128
-_FITTED_IMAGES = 2, 512
+_FITTED_PIXELS = 1024 * 128 * 128
+_FITTED_IMAGES = 2, 1024
 
 
 def train(settings: Settings, workspace: Workspace, records: Records, report: Report, *, run: int) -> TrainingResult:
@@ -119,13 +119,19 @@ def _need_images(data: TrainingData) -> None:
 
 
 def _fit_shortcut(model: Autoencoder, data: TrainingData, settings: Settings, report: Report) -> None:
-    """Fit the shortcut to as many training images, drawn by the seed, as make some ten thousand patches."""
+    """Fit the shortcut to as many training images, drawn by the seed, as 1,024 of 128 × 128 pixels come to."""
     began = time.perf_counter()
     fewest, most = _FITTED_IMAGES
     enough = _FITTED_PIXELS // (settings.data.image_height * settings.data.image_width)
     count = min(len(data.train), max(fewest, min(most, enough)))
     drawn = np.random.default_rng(settings.training.seed).choice(len(data.train), count, replace=False)
-    model.fit_shortcut(to_float(torch.from_numpy(data.train.batch(np.sort(drawn)))))
+    images = to_float(torch.from_numpy(data.train.batch(np.sort(drawn))))
+
+    def tell(done: int, total: int) -> None:
+        go_on(report)
+        report.progress("finding components", done, total, "rounds")
+
+    model.fit_shortcut(images, tell)
     report.log(f"Principal components of {count:,} images found in {time.perf_counter() - began:.1f} s.")
 
 

@@ -52,6 +52,7 @@ TRAIN: dict[str, Any] = {
     "model.downsampling": 16,
     "model.dropout": 0.3,
     "model.shortcut": False,
+    "model.bases": 2,
     "objective.noise": 0.1,
     "objective.masked": 0.5,
     "objective.agreement": 0.5,
