@@ -386,7 +386,7 @@ class Settings(Group):
     def _bases_can_be_told(self) -> Self:
         if self.model.bases > 1 and self.model.latent_channels == 1:
             raise ValueError(
-                "model.bases above 1 needs model.latent_channels above 1, the last of which tells the basis"
+                "model.bases above 1 needs a second of model.latent_channels, to tell the basis"
             )
         return self
 

@@ -63,7 +63,7 @@ def stages_of(variant: Variant, downsampling: int) -> Widths:
 
 
 def bases_of(settings: ModelSettings) -> int:
-    """Return how many bases the shortcut has: of itself one where the latent is too narrow to give a value to a code."""
+    """Return how many bases the shortcut has; of itself one, where the latent is too narrow to hold a code."""
     own = VARIANTS[settings.variant].bases if settings.latent_channels >= _FEWEST_FOR_A_CODE else 1
     return settings.bases or own
 
@@ -75,10 +75,10 @@ class Autoencoder(nn.Module):
     head restores every pixel. Beside the whole network lies, unless the settings leave it out, a shortcut from
     patches of ``downsampling`` × ``downsampling`` pixels to the latent and back; `fit_shortcut` makes it the principal
     components of the training images, by kind of patch. The network, which then starts at zero, learns what they
-    leave: its last stage sees the shortcut's reconstruction in units of the local contrast, and its correction is multiplied by that
-    contrast, so that what is smooth stays as exact as it is (a correction that scales with the picture, after
-    S. Mohan et al., "Robust and Interpretable Blind Image Denoising via Bias-Free Convolutional Neural Networks",
-    ICLR 2020). The output is not clamped, so that the gradient never vanishes.
+    leave: its last stage sees the shortcut's reconstruction in units of the local contrast, and its correction is
+    multiplied by that contrast, so that what is smooth stays as exact as it is (a correction that scales with the
+    picture, after S. Mohan et al., "Robust and Interpretable Blind Image Denoising via Bias-Free Convolutional Neural
+    Networks", ICLR 2020). The output is not clamped, so that the gradient never vanishes.
     """
 
     def __init__(self, settings: ModelSettings, image_channels: int, seed: int = 0) -> None:

@@ -25,10 +25,10 @@ def local_components(draw: Callable[[], Tensor], frame: Tensor, count: int, valu
 
     By turns each patch goes to the basis that keeps most of it, and each basis becomes the principal components of
     its patches: N. Kambhatla and T. K. Leen, "Dimension Reduction by Local Principal Component Analysis", Neural
-    Computation 9, 1997. Each round draws patches anew, and remembers those before the less the longer ago. A patch counts
-    by the inverse of its image's error, as in the mean PSNR. The first kinds are images, drawn by a fixed seed. The
-    bases come in the order of their patches' contrast, smooth ones first, each turned so that its values are as
-    near as can be to those of the components of all patches.
+    Computation 9, 1997. Each round draws patches anew, and remembers those before the less the longer ago. A patch
+    counts by the inverse of its image's error, as in the mean PSNR. The first kinds are images, drawn by a fixed
+    seed. The bases come in the order of their patches' contrast, smooth ones first, each turned so that its values are
+    as near as can be to those of the components of all patches.
 
     Args:
         draw: gives the patches of a round, (N, P, V): P patches of V values, about zero, from each of N images.

@@ -22,8 +22,8 @@ _CODE_STEP = 0.05
 class PatchShortcut(nn.Module):
     """A map from patches of ``size`` × ``size`` pixels to the latent's positions, and one back.
 
-    Each patch is projected on the one of the ``bases`` that keeps most of it, and a code for that basis is the last value
-    of its position: local principal component analysis, N. Kambhatla and T. K. Leen, "Dimension Reduction by Local
+    Each patch is projected on the one of the ``bases`` that keeps most of it, and a code for that basis is the last
+    value of its position: local principal component analysis, N. Kambhatla and T. K. Leen, "Dimension Reduction by Local
     Principal Component Analysis", Neural Computation 9, 1997. With one basis there is no code, and the map is linear.
     The bases are turned towards one another, so that a value means much the same in each. They are not trained, but
     found by `fit`; before, all are a random one.
