@@ -385,9 +385,7 @@ class Settings(Group):
     @model_validator(mode="after")
     def _bases_can_be_told(self) -> Self:
         if self.model.bases > 1 and self.model.latent_channels == 1:
-            raise ValueError(
-                "model.bases above 1 needs a second of model.latent_channels, to tell the basis"
-            )
+            raise ValueError("model.bases above 1 needs a second of model.latent_channels, to tell the basis")
         return self
 
     def values(self) -> dict[str, Any]:

@@ -38,8 +38,8 @@ def reconcile(workspace: Workspace, records: Records) -> None:
 
 
 def has_work(records: Records) -> bool:
-    """Return whether a job runs or waits."""
-    return bool(records.jobs("queued", "running", limit=1))
+    """Return whether a job runs, or waits and is not held."""
+    return bool(records.jobs("running", limit=1)) or records.next_queued() is not None
 
 
 def _start_runner(workspace: Workspace, lock: RunnerLock) -> None:

@@ -1,7 +1,7 @@
 """Submitting a job."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.checkpoints import find_checkpoint, find_resumable, read_config
@@ -17,30 +17,40 @@ from engine.workspace import Workspace, check_name
 def submit(
     workspace: Workspace, records: Records, kind: str, settings: Settings, arguments: Mapping[str, Any]
 ) -> JobRow:
-    """Put a job at the end of the queue, see to it that somebody runs the queue, and return the job.
+    """Put a job at the end of the queue and return it, as `submit_all` does with several."""
+    return submit_all(workspace, records, kind, [(settings, arguments)])[0]
 
-    A ``train`` gets a run: ``name`` of the arguments, else one from variant and time. A ``resume`` belongs to the run
-    of its checkpoint.
+
+def submit_all(
+    workspace: Workspace, records: Records, kind: str, wanted: Sequence[tuple[Settings, Mapping[str, Any]]]
+) -> list[JobRow]:
+    """Put jobs of a kind, each of settings and arguments, at the end of the queue: all of them, or none.
+
+    Then it is seen to that somebody runs the queue. A ``train`` gets a run: ``name`` of the
+    arguments, else one from variant and time. A ``resume`` belongs to the run of its checkpoint.
 
     Raises:
         UsageError: an unknown kind or argument, a name that is taken or cannot be one, or an unknown checkpoint.
         FextError: a damaged checkpoint; the records cannot be written; no process can be started (the job waits).
 
     """
-    values = dict(arguments)
+    with records.transaction():
+        jobs = [_add(workspace, records, kind, settings, dict(arguments)) for settings, arguments in wanted]
+    reconcile(workspace, records)
+    return [records.job(job) for job in jobs]
+
+
+def _add(workspace: Workspace, records: Records, kind: str, settings: Settings, values: dict[str, Any]) -> int:
     unknown = sorted(values.keys() - task_of(kind).arguments)
     if unknown:
         raise UsageError(f"A job of kind {kind!r} takes no {', '.join(unknown)}.", _takes(kind))
-    with records.transaction():
-        run = None
-        if kind == "train":
-            values["name"] = _name_for(workspace, records, values.get("name") or "", settings)
-            run = records.add_run(values["name"], settings.model.variant)
-        elif "checkpoint" in task_of(kind).arguments:
-            run = _check(workspace, records, kind, values)
-        job = records.add_job(kind, lane_of(kind, settings.device), settings.model_dump(), values, run)
-    reconcile(workspace, records)
-    return records.job(job)
+    run = None
+    if kind == "train":
+        values["name"] = _name_for(workspace, records, values.get("name") or "", settings)
+        run = records.add_run(values["name"], settings.model.variant, values.pop("note", ""))
+    elif "checkpoint" in task_of(kind).arguments:
+        run = _check(workspace, records, kind, values)
+    return records.add_job(kind, lane_of(kind, settings.device), settings.model_dump(), values, run)
 
 
 def _takes(kind: str) -> str:

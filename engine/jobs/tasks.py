@@ -20,7 +20,7 @@ class Task:
 
 
 TASKS: dict[str, Task] = {
-    "train": Task("engine.training:train", frozenset({"name"}), uses_device=True),
+    "train": Task("engine.training:train", frozenset({"name", "note"}), uses_device=True),
     "resume": Task("engine.training:resume", frozenset({"checkpoint", "changes"}), uses_device=True),
     "evaluate": Task("engine.evaluation:evaluate", frozenset({"checkpoint", "folder"}), uses_device=True),
     "encode": Task("engine.encoding:encode", frozenset({"checkpoint", "folder"}), uses_device=True),

@@ -23,8 +23,8 @@ class PatchShortcut(nn.Module):
     """A map from patches of ``size`` × ``size`` pixels to the latent's positions, and one back.
 
     Each patch is projected on the one of the ``bases`` that keeps most of it, and a code for that basis is the last
-    value of its position: local principal component analysis, N. Kambhatla and T. K. Leen, "Dimension Reduction by Local
-    Principal Component Analysis", Neural Computation 9, 1997. With one basis there is no code, and the map is linear.
+    value of its position: local principal component analysis (see `local_components`). With one basis there is
+    no code, and the map is linear.
     The bases are turned towards one another, so that a value means much the same in each. They are not trained, but
     found by `fit`; before, all are a random one.
     """

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import peewee
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Text(peewee.TextField):
@@ -47,6 +47,7 @@ class Run(Table):
     variant = Text()
     created = peewee.FloatField()
     note = Text(default="")
+    tags = Text(default="")
 
 
 class Job(Table):
@@ -76,6 +77,7 @@ class Job(Table):
     phase_started = peewee.FloatField(null=True)
     result = Text(null=True)
     error = Text(null=True)
+    held = peewee.BooleanField(default=False)
 
 
 class Metric(Table):

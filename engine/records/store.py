@@ -2,8 +2,6 @@
 
 import csv
 import json
-import os
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,12 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, Self, cast
 
 import peewee
-import psutil
 
 from engine.errors import FextError, UsageError
+from engine.records.opening import open_database, told
 from engine.records.schema import (
     METRIC_TABLES,
-    SCHEMA_VERSION,
     TABLES,
     Artifact,
     Checkpoint,
@@ -43,11 +40,7 @@ ENDED: frozenset[str] = frozenset({"done", "stopped", "failed", "killed", "lost"
 
 Row = dict[str, Any]
 
-_BUSY_MS = 30_000
 _BATCH = 500
-_NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "ceph", "fuse.sshfs", "9p"}
-)
 
 
 @dataclass(frozen=True)
@@ -77,6 +70,7 @@ class JobRow:
     phase_started: float | None
     result: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
+    held: bool
 
     @property
     def has_ended(self) -> bool:
@@ -95,7 +89,7 @@ class Records:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.path = workspace.database
-        self._database = _open(self.path)
+        self._database = open_database(self.path)
 
     def close(self) -> None:
         """Close the connection."""
@@ -110,15 +104,15 @@ class Records:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make all changes of the body at once, or none of them."""
-        with _told(self.path), self._database.atomic("IMMEDIATE"):
+        with told(self.path), self._database.atomic("IMMEDIATE"):
             yield
 
     def _run(self, query: Any) -> Any:
-        with _told(self.path):
+        with told(self.path):
             return query.execute(self._database)
 
     def _rows(self, query: Any) -> list[Row]:
-        with _told(self.path):
+        with told(self.path):
             return list(query.dicts().execute(self._database))
 
     def _row(self, query: Any) -> Row | None:
@@ -138,7 +132,7 @@ class Records:
 
     def data_version(self) -> int:
         """Return a number that changes when another connection has changed the records: a look that costs nothing."""
-        with _told(self.path):
+        with told(self.path):
             return int(cast("tuple[int]", self._database.execute_sql("PRAGMA data_version").fetchone())[0])
 
     # --- Jobs ---------------------------------------------------------------------------------------------
@@ -152,12 +146,14 @@ class Records:
         run: int | None = None,
     ) -> int:
         """Add a queued job behind all others, and return its number."""
-        now = time.time()
-        row = {
-            "kind": kind, "state": "queued", "lane": lane, "position": now, "created": now, "run": run,
-            "settings": json.dumps(settings), "arguments": json.dumps(arguments),
-        }  # fmt: skip
-        return int(self._run(Job.insert(row)))
+        with self.transaction():
+            greatest = self._row(Job.select(peewee.fn.MAX(Job.position).alias("position")))
+            position = ((greatest or {}).get("position") or 0.0) + 1.0
+            row = {
+                "kind": kind, "state": "queued", "lane": lane, "position": position, "created": time.time(),
+                "run": run, "settings": json.dumps(settings), "arguments": json.dumps(arguments),
+            }  # fmt: skip
+            return int(self._run(Job.insert(row)))
 
     def job(self, job: int) -> JobRow:
         """Return a job.
@@ -176,9 +172,26 @@ class Records:
         query = Job.select().order_by(Job.id.desc()).limit(limit)
         return [_job_row(row) for row in self._rows(query.where(Job.state << states) if states else query)]
 
-    def next_queued(self, busy_lanes: Iterable[str]) -> JobRow | None:
-        """Return the queued job that is first in line among the lanes that are free."""
-        query = Job.select().where((Job.state == "queued") & (Job.lane.not_in(list(busy_lanes))))
+    def jobs_of_run(self, run: int) -> list[JobRow]:
+        """Return the jobs that trained a run, oldest first."""
+        return [_job_row(row) for row in self._rows(Job.select().where(Job.run == run).order_by(Job.id))]
+
+    def queue(self) -> list[JobRow]:
+        """Return the jobs that wait, held ones too, in the order of the queue."""
+        query = Job.select().where(Job.state == "queued").order_by(Job.position, Job.id)
+        return [_job_row(row) for row in self._rows(query)]
+
+    def put_queue(self, jobs: Sequence[int]) -> None:
+        """Let the jobs that wait stand in this order: all of their numbers; who joins the queue later stands behind."""
+        with self.transaction():
+            rows = self._rows(Job.select(Job.position).where(Job.id << list(jobs)).order_by(Job.position))
+            for job, row in zip(jobs, rows, strict=True):
+                Job.update(position=row["position"]).where(Job.id == job).execute(self._database)
+
+    def next_queued(self, busy_lanes: Iterable[str] = ()) -> JobRow | None:
+        """Return the queued job that is first in line among the lanes that are free; held ones are passed over."""
+        waits = (Job.state == "queued") & ~Job.held
+        query = Job.select().where(waits & (Job.lane.not_in(list(busy_lanes))))
         row = self._row(query.order_by(Job.position, Job.id))
         return _job_row(row) if row else None
 
@@ -223,7 +236,7 @@ class Records:
 
     # --- Runs and their curves ------------------------------------------------------------------------------
 
-    def add_run(self, name: str, variant: str) -> int:
+    def add_run(self, name: str, variant: str, note: str = "") -> int:
         """Add a run, and return its number.
 
         Raises:
@@ -231,12 +244,12 @@ class Records:
 
         """
         try:
-            return int(self._run(Run.insert(name=name, variant=variant, created=time.time())))
+            return int(self._run(Run.insert(name=name, variant=variant, created=time.time(), note=note)))
         except peewee.IntegrityError:
             raise UsageError(f"There is a run named {name!r} already.", "Choose another name.") from None
 
     def run(self, run: int) -> Row:
-        """Return a run: ``id name variant created note``.
+        """Return a run: ``id name variant created note tags``.
 
         Raises:
             UsageError: there is no run of that number.
@@ -283,6 +296,25 @@ class Records:
             .limit(limit)
         )
         return self._rows(query)
+
+    def run_figures(self, run: int) -> dict[str, Any]:
+        """Return ``psnr`` (the best), ``epoch`` and ``step`` (the last) and ``img_s`` of a run; None where not told."""
+        of_run = Metric.run == run
+        best = self._row(Metric.select(peewee.fn.MAX(Metric.value)).where(of_run & (Metric.name == "validation/psnr")))
+        last = self._row(
+            Metric.select(Metric.epoch, Metric.step)
+            .where(of_run & (Metric.name == "train/loss"))
+            .order_by(Metric.step.desc())
+        )
+        pace = self._row(
+            Metric.select(Metric.value).where(of_run & (Metric.name == "img_s")).order_by(Metric.step.desc())
+        )
+        figures = {"psnr": next(iter((best or {}).values()), None), "img_s": (pace or {}).get("value")}
+        return figures | {name: (last or {}).get(name) for name in ("epoch", "step")}
+
+    def change_run(self, run: int, **values: str) -> None:
+        """Change ``note`` or ``tags`` (words separated by spaces) of a run."""
+        self._run(Run.update(values).where(Run.id == run))
 
     def delete_run(self, run: int) -> None:
         """Delete a run with its curve and its checkpoints' records; its jobs stay."""
@@ -584,7 +616,7 @@ class Records:
                 with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
                     writer = csv.writer(file)
                     writer.writerow(names)
-                    with _told(self.path):
+                    with told(self.path):
                         writer.writerows(table.select().tuples().iterator(self._database))
                 paths.append(path)
         except OSError as error:
@@ -605,7 +637,7 @@ class Records:
                 raise UsageError("A job is running or waiting.", "Stop it first, then delete the records.")
             for table in reversed(TABLES):
                 table.delete().execute(self._database)
-        with _told(self.path):
+        with told(self.path):
             self._database.execute_sql("VACUUM")
 
 
@@ -627,96 +659,4 @@ def _job_row(row: Row) -> JobRow:
         name: json.loads(row[name]) if row[name] else None for name in ("settings", "arguments", "result", "error")
     }
     kept = {name: value for name, value in row.items() if name != "position"}
-    return JobRow(**(kept | loaded))
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn what SQLite says into what a person can mend."""
-    try:
-        yield
-    except (peewee.OperationalError, sqlite3.OperationalError) as error:
-        if isinstance(first := _first_error(error), FextError):
-            raise first from error
-        text = str(first)
-        if "locked" in text:
-            remedy = "Another program holds them; close it (a database browser, for instance) and try again."
-        elif "full" in text or "disk I/O" in text:
-            remedy = "Make space on that disk; nothing that was recorded is lost."
-        elif "readonly" in text:
-            remedy = "Make the file and its folder writable, or choose another workspace with --resources."
-        else:
-            remedy = "Check the file, or move it away to begin new records."
-        raise FextError(f"The records {path} cannot be used: {text}.", remedy) from error
-    except (peewee.DatabaseError, sqlite3.DatabaseError) as error:
-        if isinstance(error, peewee.IntegrityError | sqlite3.IntegrityError):
-            raise
-        raise FextError(
-            f"The records {path} are damaged: {error}.",
-            "Move the file away to begin new records, or restore a copy.",
-        ) from error
-
-
-def _first_error(error: BaseException) -> BaseException:
-    """Return what went wrong first: SQLite ends a transaction itself on a full disk, and ending it again fails."""
-    while error.__context__ is not None and str(error).startswith(("cannot rollback", "no such savepoint")):
-        error = error.__context__
-    return error
-
-
-def _open(path: Path) -> peewee.SqliteDatabase:
-    with _told(path):
-        writable = _is_writable(path)
-        pragmas: dict[str, int | str] = {"foreign_keys": 1, "busy_timeout": _BUSY_MS, "cache_size": -16_000}
-        if not writable:
-            database = peewee.SqliteDatabase(f"file:{path.as_posix()}?mode=ro&immutable=1", uri=True, pragmas=pragmas)
-        else:
-            journal = "delete" if _on_network(path) else "wal"
-            pragmas |= {"journal_mode": journal, "synchronous": "normal"}
-            database = peewee.SqliteDatabase(str(path), pragmas=pragmas, timeout=_BUSY_MS / 1000)
-        database.connect()
-        if writable:
-            _migrate(database, path)
-        _refuse_newer(database, path)
-        return database
-
-
-def _is_writable(path: Path) -> bool:
-    return os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
-def _on_network(path: Path) -> bool:
-    mounts = sorted(psutil.disk_partitions(all=True), key=lambda mount: -len(mount.mountpoint))
-    here = next((mount for mount in mounts if path.is_relative_to(mount.mountpoint)), None)
-    return here is not None and here.fstype in _NETWORK_FILE_SYSTEMS
-
-
-def _version(database: peewee.SqliteDatabase) -> int:
-    return int(cast("tuple[int]", database.execute_sql("PRAGMA user_version").fetchone())[0])
-
-
-def _refuse_newer(database: peewee.SqliteDatabase, path: Path) -> None:
-    version = _version(database)
-    if version > SCHEMA_VERSION:
-        database.close()
-        raise FextError(
-            f"The records {path} were written by a newer version (schema {version}, this one knows {SCHEMA_VERSION}).",
-            "Update FeXT TUI, or choose another workspace with --resources.",
-        )
-
-
-def _migrate(database: peewee.SqliteDatabase, path: Path) -> None:
-    """Bring the tables to `SCHEMA_VERSION`: one transaction, so that of two processes one does it."""
-    if _version(database) >= SCHEMA_VERSION:
-        return
-    with database.atomic("EXCLUSIVE"), database.bind_ctx(TABLES):
-        if _version(database) == 0:
-            database.create_tables(TABLES)
-        for step in range(max(_version(database), 1), SCHEMA_VERSION):
-            for statement in MIGRATIONS[step]:
-                database.execute_sql(statement)
-        database.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
-"""The SQL that brings the tables from a schema version to the next."""
+    return JobRow(**(kept | loaded | {"held": bool(row["held"])}))

@@ -1,10 +1,15 @@
 """``fext train`` and ``fext resume``."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import click
 
 from engine.checkpoints import find_resumable
 from engine.errors import UsageError
+from engine.settings import Settings
 from engine.workspace import check_name
+from fext_tui.cli.grid import combinations, submit_grid
 from fext_tui.cli.invocation import Invocation, existing_folder
 from fext_tui.cli.options import detach_option, device_option, global_options, image_size_option, setting_option
 from fext_tui.cli.submission import perform
@@ -23,19 +28,25 @@ from fext_tui.cli.submission import perform
 @setting_option("--seed", "training.seed")
 @device_option
 @setting_option("--compile", "device.compile")
+@click.option(
+    "--grid", metavar="GROUP.FIELD=A,B,…", multiple=True,
+    help="Line up a run for each value; repeated, for each combination. Returns at once.",
+)  # fmt: skip
 @detach_option
 @global_options
 @click.pass_obj
-def train(invocation: Invocation, folder: str | None, name: str | None, detach: bool) -> int:
+def train(invocation: Invocation, folder: str | None, name: str | None, grid: tuple[str, ...], detach: bool) -> int:
     """Train an autoencoder on the images of FOLDER.
 
     Without FOLDER: those of the settings, else database/images of the workspace. Ctrl-C stops with a checkpoint;
     a closed terminal does not stop anything.
     """
-    _one_budget(invocation, "training.epochs")
     if folder:
         invocation.values["data.folder"] = existing_folder(folder)
     existing_folder(invocation.values.get("data.validation_folder"))
+    if grid:
+        return submit_grid(invocation, [(one, _with(invocation, one)) for one in combinations(grid)], name)
+    _one_budget(invocation, "training.epochs")
     arguments = {"name": check_name(name, "run")} if name else {}
     return perform(invocation, "train", arguments, detach=detach)
 
@@ -59,6 +70,12 @@ def resume(invocation: Invocation, checkpoint: str, detach: bool) -> int:
     find_resumable(invocation.workspace(), checkpoint)
     arguments = {"checkpoint": checkpoint, "changes": invocation.named()}
     return perform(invocation, "resume", arguments, detach=detach)
+
+
+def _with(invocation: Invocation, values: Mapping[str, str]) -> Settings:
+    one = replace(invocation, values=invocation.values | values)
+    _one_budget(one, "training.epochs")
+    return one.settings()
 
 
 def _one_budget(invocation: Invocation, *epochs: str) -> None:

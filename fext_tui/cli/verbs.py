@@ -26,6 +26,8 @@ VERBS = {
     "evaluate": Verb("Work", "tasks:evaluate", "Measure how well a checkpoint reconstructs images."),
     "encode": Verb("Work", "tasks:encode", "Turn images into vectors with a checkpoint."),
     "jobs": Verb("Jobs", "jobs:jobs", "List the jobs of the workspace."),
+    "queue": Verb("Jobs", "queue:queue", "List the jobs that wait, change their order, hold one back."),
+    "compare": Verb("Jobs", "compare:compare", "Show training runs side by side, with the settings that differ."),
     "attach": Verb("Jobs", "jobs:attach", "Follow a job that runs or waits."),
     "stop": Verb("Jobs", "jobs:stop", "Stop a job: it saves a checkpoint and ends. A second time: kill it."),
     "checkpoints": Verb("Keep", "keep:checkpoints", "List the checkpoints."),

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import FextError, UsageError
-from engine.records import Records, store
+from engine.records import Records, opening
 from engine.records.schema import METRIC_TABLES, SCHEMA_VERSION, TABLES, columns_of
 from engine.workspace import Workspace
 
@@ -74,21 +74,35 @@ class TestOpening:
     ) -> None:
         with Records(workspace) as records:
             run = records.add_run("a", "redux")
-        monkeypatch.setattr(store, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
-        monkeypatch.setitem(store.MIGRATIONS, SCHEMA_VERSION, ("ALTER TABLE run ADD COLUMN extra TEXT DEFAULT 'new'",))
+        monkeypatch.setattr(opening, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        monkeypatch.setitem(
+            opening.MIGRATIONS, SCHEMA_VERSION, ("ALTER TABLE run ADD COLUMN extra TEXT DEFAULT 'new'",)
+        )
         with Records(workspace) as records:
             assert records.run(run)["name"] == "a"
         with Records(workspace), closing(plain(workspace)) as other:
             assert other.execute("SELECT extra FROM run").fetchall() == [("new",)]
             assert other.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
 
+    def test_records_of_the_first_schema_are_brought_up(self, workspace: Workspace) -> None:
+        with Records(workspace) as records:
+            job, run = add_job(records), records.add_run("a", "redux")
+        with closing(plain(workspace)) as other:
+            other.execute("ALTER TABLE job DROP COLUMN held")
+            other.execute("ALTER TABLE run DROP COLUMN tags")
+            other.execute("PRAGMA user_version = 1")
+            other.commit()
+        with Records(workspace) as records:
+            assert records.job(job).held is False
+            assert records.run(run)["tags"] == ""
+
     def test_a_migration_that_fails_changes_nothing(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         Records(workspace).close()
-        monkeypatch.setattr(store, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        monkeypatch.setattr(opening, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
         broken = ("ALTER TABLE run ADD COLUMN extra TEXT", "ALTER TABLE nonsense ADD COLUMN x")
-        monkeypatch.setitem(store.MIGRATIONS, SCHEMA_VERSION, broken)
+        monkeypatch.setitem(opening.MIGRATIONS, SCHEMA_VERSION, broken)
         with pytest.raises(FextError, match="nonsense"):
             Records(workspace)
         with closing(plain(workspace)) as other:
@@ -156,7 +170,7 @@ class TestSharing:
     def test_a_lock_that_stays_is_told_with_a_remedy(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(store, "_BUSY_MS", 10)
+        monkeypatch.setattr(opening, "_BUSY_MS", 10)
         with Records(workspace) as records, closing(plain(workspace)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(FextError, match="locked") as caught:

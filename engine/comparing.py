@@ -1,0 +1,78 @@
+"""Runs side by side: how they went, and which settings made the difference."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.checkpoints import find_resumable, read_config
+from engine.errors import FextError, UsageError
+from engine.records import JobRow, Records
+from engine.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """One run: what it is called, how far it came, what it was trained with.
+
+    ``psnr`` is the best validation PSNR in dB, ``img_s`` images a second as last told; None where nothing was told.
+    ``seconds`` are those that its jobs ran. ``settings`` by dotted key are those of its last checkpoint, else of its
+    newest training job; empty where neither can be read.
+    """
+
+    id: int
+    name: str
+    variant: str
+    state: str
+    note: str
+    tags: tuple[str, ...]
+    created: float
+    psnr: float | None
+    epoch: float | None
+    step: int | None
+    img_s: float | None
+    seconds: float
+    settings: Mapping[str, Any]
+
+
+def run_facts(records: Records, name: str, now: float) -> RunFacts:
+    """Return the facts of a run at ``now``, in seconds since the epoch.
+
+    Raises:
+        UsageError: there is no run of that name.
+
+    """
+    run = records.run_named(name)
+    if run is None:
+        known = ", ".join(row["name"] for row in records.runs(limit=8)) or "none yet: `fext train FOLDER` makes one"
+        raise UsageError(f"There is no run {name!r}.", f"There are: {known}.")
+    jobs = records.jobs_of_run(run["id"])
+    return RunFacts(
+        id=run["id"],
+        name=run["name"],
+        variant=run["variant"],
+        state=jobs[-1].state if jobs else "",
+        note=run["note"],
+        tags=tuple(run["tags"].split()),
+        created=run["created"],
+        **records.run_figures(run["id"]),
+        seconds=sum((job.ended or now) - job.started for job in jobs if job.started is not None),
+        settings=_settings(records, run["name"], jobs),
+    )
+
+
+def _settings(records: Records, name: str, jobs: Sequence[JobRow]) -> dict[str, Any]:
+    try:
+        return read_config(find_resumable(records.workspace, name)).settings.values()
+    except FextError:
+        stored = next((job.settings for job in reversed(jobs) if job.kind == "train"), {})
+    try:
+        return Settings.model_validate(stored).values() if stored else {}
+    except ValueError:
+        return {}
+
+
+def differing(runs: Sequence[RunFacts]) -> dict[str, tuple[Any, ...]]:
+    """Return the settings that are not the same in all runs: their values, by dotted key, in the order of the runs."""
+    keys = dict.fromkeys(key for run in runs for key in run.settings)
+    values = {key: tuple(run.settings.get(key) for run in runs) for key in keys}
+    return {key: found for key, found in values.items() if any(value != found[0] for value in found[1:])}
