@@ -68,7 +68,7 @@ class FollowingFailed(Message):
 class Series:
     """One metric by step, thinned evenly to at most `KEPT_POINTS`."""
 
-    steps: list[int] = field(default_factory=list)
+    steps: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
 
     def add(self, step: int, value: float) -> None:

@@ -77,8 +77,8 @@ def _components(moments: Tensor, values: int) -> Tensor:
 def _kept(directions: Tensor, bases: Tensor) -> Tensor:
     """Return (N · P, count): how much of the energy of each patch each basis keeps."""
     beside = bases.permute(1, 0, 2).flatten(1)
-    parts = [(part @ beside).unflatten(1, (len(bases), -1)).square().sum(-1) for part in directions.split(_AT_ONCE)]
-    return torch.cat(parts)
+    parts = (directions[start : start + _AT_ONCE] @ beside for start in range(0, len(directions), _AT_ONCE))
+    return torch.cat([part.unflatten(1, (len(bases), -1)).square().sum(-1) for part in parts])
 
 
 def _weights(energy: Tensor, kept: Tensor) -> Tensor:
@@ -90,4 +90,5 @@ def _weights(energy: Tensor, kept: Tensor) -> Tensor:
 def _turned(basis: Tensor, common: Tensor) -> Tensor:
     """Return the basis of the same directions that is nearest the common one (P. H. Schönemann, 1966)."""
     left, _, right = torch.linalg.svd(basis.T @ common)
-    return basis @ left @ right
+    turned: Tensor = basis @ left @ right
+    return turned

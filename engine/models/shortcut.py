@@ -66,7 +66,7 @@ class PatchShortcut(nn.Module):
     def decode(self, latent: Tensor) -> Tensor:
         """Return images (B, C, h · size, w · size), float32, for a latent (B, Z, h, w) of values and codes."""
         with torch.autocast(latent.device.type, enabled=False):
-            values, codes = latent.float().split([self.values, latent.shape[1] - self.values], 1)
+            values, codes = latent[:, : self.values].float(), latent[:, self.values :].float()
             scaled = values.permute(0, 2, 3, 1) * self.deviations
             spread = scaled[..., None, :] * self._marked(self._kinds(codes, scaled))[..., None]
             patches = spread.flatten(-2) @ self.bases.transpose(1, 2).flatten(0, 1) @ self.frame.T + self.color
@@ -107,7 +107,8 @@ class PatchShortcut(nn.Module):
             return self._patches(_moved(images, self.size, generator))
 
         self.bases.copy_(local_components(draw, self.frame, *self.bases.shape[::2]))
-        squares = torch.cat([self.encode(part)[0].square().mean((2, 3)) for part in images.split(_AT_ONCE)])
+        parts = (images[start : start + _AT_ONCE] for start in range(0, len(images), _AT_ONCE))
+        squares = torch.cat([self.encode(part)[0].square().mean((2, 3)) for part in parts])
         self.deviations.copy_(squares.mean(0).sqrt().clamp_min(_SMALLEST_DEVIATION))
 
     def _patches(self, images: Tensor) -> Tensor:

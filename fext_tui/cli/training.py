@@ -73,7 +73,7 @@ def resume(invocation: Invocation, checkpoint: str, detach: bool) -> int:
 
 
 def _with(invocation: Invocation, values: Mapping[str, str]) -> Settings:
-    one = replace(invocation, values=invocation.values | values)
+    one = replace(invocation, values={**invocation.values, **values})
     _one_budget(one, "training.epochs")
     return one.settings()
 

@@ -14,13 +14,14 @@ from textual.widgets import DataTable, Static
 from engine.records import JobRow, Records, Row
 from engine.upkeep import remove_logs
 from fext_tui import text
+from fext_tui.comparison import COLORS, Comparison, read_comparison
 from fext_tui.screens.base import FextScreen
 from fext_tui.screens.dialogs import Confirm
 from fext_tui.stories import JobStory, read_story
 from fext_tui.throttle import Throttle
-from fext_tui.widgets.curves_pane import CurvesPane
 from fext_tui.widgets.job_facts import story_facts
 from fext_tui.widgets.job_table import JobTable
+from fext_tui.widgets.overlay import ComparedCurves, Overlay, comparison_facts
 from fext_tui.widgets.panes import Panes, PaneStrip
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ TOLD_SECONDS = 2.0
 """How long the progress of a running job stands in the table before it is renewed."""
 EMPTY = "No job yet.\n2 then t  trains a model.   1 then a  analyzes a folder of images."
 NO_CURVE = "This job has no curve."
+_COMPARING = Binding.Group("Plot", compact=True)
 _UPKEEP = Binding.Group("Records", compact=True)
 
 
@@ -53,6 +55,14 @@ class StoryRead(Message):
     def __init__(self, story: JobStory) -> None:
         super().__init__()
         self.story = story
+
+
+class ComparisonRead(Message):
+    """The facts and curves of the marked runs were read."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        super().__init__()
+        self.comparison = comparison
 
 
 class UpkeepDone(Message):
@@ -78,6 +88,40 @@ class RunsScreen(FextScreen):
         Binding("a", "attach", "Attach", id="runs.attach", tooltip="Follow the selected job on Model"),
         Binding("r", "resume", "Resume", id="runs.resume", tooltip="Go on with the selected run"),
         Binding("o", "open", "Open", id="runs.open", tooltip="Show the job's figure in the Viewer"),
+        Binding("space", "mark", "Mark", id="runs.mark", tooltip="Mark the run, or not: marked ones are compared"),
+        Binding("u", "unmark", "Unmark", show=False, id="runs.unmark", tooltip="Mark no run any more"),
+        Binding(
+            "m",
+            "overlay('next_metric')",
+            "Metric",
+            id="runs.metric",
+            group=_COMPARING,
+            tooltip="Compare another metric: PSNR, losses, SSIM, throughput",
+        ),
+        Binding(
+            "t",
+            "overlay('next_axis')",
+            "Axis",
+            id="runs.axis",
+            group=_COMPARING,
+            tooltip="Draw over steps, epochs or time",
+        ),
+        Binding(
+            "l",
+            "overlay('toggle_logarithmic')",
+            "Log",
+            id="runs.log",
+            group=_COMPARING,
+            tooltip="Linear or logarithmic scale",
+        ),
+        Binding(
+            "w",
+            "overlay('toggle_smooth')",
+            "Smooth",
+            id="runs.smooth",
+            group=_COMPARING,
+            tooltip="Values as they are, or their moving average",
+        ),
         Binding("x", "export", "Export", id="runs.export", group=_UPKEEP, tooltip="Write all records as CSV files"),
         Binding("g", "remove_logs", "Logs", id="runs.logs", group=_UPKEEP, tooltip="Remove the logs of ended jobs"),
         Binding("D", "delete", "Delete", id="runs.delete", group=_UPKEEP, tooltip="Delete all records"),
@@ -86,6 +130,9 @@ class RunsScreen(FextScreen):
     def __init__(self) -> None:
         super().__init__()
         self._jobs: dict[int, JobRow] = {}
+        self._runs: dict[int, Row] = {}
+        self._marked: list[int] = []
+        self._comparison = Comparison()
         self._progress = Throttle(self, TOLD_SECONDS, self._show_progress)
         self._figure: Path | None = None
 
@@ -97,7 +144,7 @@ class RunsScreen(FextScreen):
             "jobs",
             Container(JobTable(), Static(EMPTY, classes="empty"), id="pane-jobs"),
             VerticalScroll(Static(id="story"), id="pane-details"),
-            CurvesPane(NO_CURVE),
+            ComparedCurves(NO_CURVE),
         )
 
     def on_mount(self) -> None:
@@ -112,16 +159,18 @@ class RunsScreen(FextScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done with the selected job."""
         job = self._selected
-        if action == "stop":
-            return job is not None and not job.has_ended
-        if action == "open":
-            return self._figure is not None
-        if action == "attach":
-            return job is not None
-        if action == "resume":
-            return job is not None and job.run is not None and job.has_ended
-        if action in {"export", "remove_logs", "delete"}:
-            return bool(self._jobs)
+        trained = job is not None and job.run is not None
+        offered = {
+            "stop": job is not None and not job.has_ended,
+            "open": self._figure is not None,
+            "attach": job is not None,
+            "resume": trained and job is not None and job.has_ended,
+            "mark": trained,
+            **dict.fromkeys(("unmark", "overlay"), bool(self._marked)),
+            **dict.fromkeys(("export", "remove_logs", "delete"), bool(self._jobs)),
+        }
+        if action in offered:
+            return offered[action]
         return super().check_action(action, parameters)
 
     @property
@@ -155,10 +204,17 @@ class RunsScreen(FextScreen):
     @on(JobsRead)
     def _show_jobs(self, message: JobsRead) -> None:
         self._jobs = {job.id: job for job in message.jobs}
+        self._runs = message.runs
+        self._marked = [run for run in self._marked if run in self._runs]
         self.query_one("#pane-jobs").set_class(not self._jobs, "-empty")
-        self.query_one(JobTable).show_jobs(message.jobs, message.runs, self.fext.clock())
+        self._show_table()
         self._read_story()
+        self._read_comparison()
         self.refresh_bindings()
+
+    def _show_table(self) -> None:
+        marks = dict(zip(self._marked, COLORS, strict=False))
+        self.query_one(JobTable).show_jobs(list(self._jobs.values()), self._runs, marks, self.fext.clock())
 
     def _hear(self, update: "Update") -> None:
         if not update.job.has_ended:
@@ -170,6 +226,8 @@ class RunsScreen(FextScreen):
             self.query_one(JobTable).show_progress(job)
             if self._selected is not None and self._selected.id == job.id:
                 self._read_story()
+            if job.run in self._marked:
+                self._read_comparison()
 
     @on(DataTable.RowHighlighted)
     def _select(self) -> None:
@@ -190,10 +248,63 @@ class RunsScreen(FextScreen):
         story = message.story
         if self._selected is not None and self._selected.id == story.job.id:
             log = self.fext.workspace.log_of_job(story.job.id)
-            self.query_one("#story", Static).update(story_facts(story, self.fext.clock(), log))
-            self.query_one(CurvesPane).show(story.history)
+            if not self._comparison.runs:
+                self.query_one("#story", Static).update(story_facts(story, self.fext.clock(), log))
+            self.query_one(ComparedCurves).show(story.history)
             self._figure = story.figure(self.fext.workspace)
             self.refresh_bindings()
+
+    # --- Comparing --------------------------------------------------------------------------------------------
+
+    def action_mark(self) -> None:
+        """Mark the run of the selected job, or take its mark away, and go to the next row."""
+        job = self._selected
+        if job is None or job.run is None:
+            return
+        if job.run in self._marked:
+            self._marked.remove(job.run)
+        elif len(self._marked) == len(COLORS):
+            self.notify(f"No more than {len(COLORS)} runs can be told apart.", timeout=4)
+            return
+        else:
+            self._marked.append(job.run)
+        self._show_table()
+        self._read_comparison()
+        self.query_one(JobTable).action_cursor_down()
+        self.refresh_bindings()
+
+    def action_unmark(self) -> None:
+        """Mark no run any more."""
+        self._marked.clear()
+        self._show_table()
+        self._read_comparison()
+        self.refresh_bindings()
+
+    def action_overlay(self, change: str) -> None:
+        """Change how the compared curves are drawn."""
+        getattr(self.query_one(Overlay), change)()
+
+    def _read_comparison(self) -> None:
+        names = [str(self._runs[run]["name"]) for run in self._marked]
+        now = self.fext.clock()
+        if names:
+            self.fext.with_records(
+                lambda records: self.post_message(ComparisonRead(read_comparison(records, names, now))), "comparison"
+            )
+        else:
+            self._show_comparison(ComparisonRead(Comparison()))
+
+    @on(ComparisonRead)
+    def _show_comparison(self, message: ComparisonRead) -> None:
+        if [run.id for run in message.comparison.runs] != self._marked:
+            return
+        was, self._comparison = self._comparison, message.comparison
+        self.query_one(ComparedCurves).compare(message.comparison)
+        if message.comparison.runs:
+            facts = comparison_facts(message.comparison, self.fext.clock())
+            self.query_one("#story", Static).update(facts)
+        elif was.runs:
+            self._read_story()
 
     # --- Jobs -------------------------------------------------------------------------------------------------
 

@@ -32,9 +32,14 @@ class CurvePlot(PlotextPlot):
 
     def __init__(self, *lines: Line, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
-        self._lines = lines
+        self._lines: Sequence[Line] = lines
+        self._logarithmic = False
         self._series: Mapping[str, Series] = {}
         self._drawn: list[Text] = []
+
+    def set_lines(self, lines: Sequence[Line], *, logarithmic: bool) -> None:
+        """Draw other lines from now on, and their values, all above zero then, on a logarithmic scale where wanted."""
+        self._lines, self._logarithmic = lines, logarithmic
 
     def show(self, series: Mapping[str, Series]) -> None:
         """Draw these series, and repaint the lines that differ."""
@@ -71,6 +76,8 @@ class CurvePlot(PlotextPlot):
         plot.theme("clear")
         plot.xaxes(True, False)
         plot.yaxes(True, False)
+        if self._logarithmic:
+            present = [(line, Series(one.steps, [math.log10(value) for value in one.values])) for line, one in present]
         self._set_axes([series for _, series in present])
         for line, series in present:
             self._add_line(line, *thinned(series, width))
@@ -89,13 +96,18 @@ class CurvePlot(PlotextPlot):
         self._low, self._high = limits([value for one in series for value in one.values])
         first = min(one.steps[0] for one in series)
         last = max(one.steps[-1] for one in series)
-        ticks = nice_ticks(self._low, self._high, max(height // 4, 2))
+        most = max(height // 4, 2)
+        ticks = (logarithmic_ticks if self._logarithmic else nice_ticks)(self._low, self._high, most)
         digits = max(0, -math.floor(math.log10(ticks[1] - ticks[0]))) if len(ticks) > 1 else 3
         self.plt.ylim(self._low, self._high)
-        self.plt.yticks(ticks, [f"{tick:.{digits}f}" for tick in ticks])
-        steps = [tick for tick in nice_ticks(first, max(last, first + 1), max(width // 14, 2)) if tick == int(tick)]
-        self.plt.xlim(first, max(last, first + 1))
-        self.plt.xticks(steps, [f"{tick:,.0f}" for tick in steps])
+        labels = [f"{10**tick:.3g}" if self._logarithmic else f"{tick:.{digits}f}" for tick in ticks]
+        room = max(map(len, labels), default=0)
+        self.plt.yticks(ticks, [label.rjust(room) for label in labels])
+        end = last if last > first else first + 1
+        whole = all(step == int(step) for one in series for step in one.steps)
+        steps = [tick for tick in nice_ticks(first, end, max(width // 14, 2)) if not whole or tick == int(tick)]
+        self.plt.xlim(first, end)
+        self.plt.xticks(steps, [f"{tick:,.0f}" if tick == int(tick) else f"{tick:g}" for tick in steps])
 
 
 def thinned(series: Series, columns: int) -> tuple[list[float], list[float]]:
@@ -120,6 +132,14 @@ def limits(values: Sequence[float]) -> tuple[float, float]:
         high = usual
     margin = 0.03 * (high - low) or 0.05 * abs(high) or 1.0
     return low - margin, high + margin
+
+
+def logarithmic_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return the decimal logarithms of 1, 2 and 5 times powers of ten between two logarithms; of few, finer numbers."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    ticks = [power + math.log10(factor) for power in powers for factor in (1, 2, 5)]
+    between = [tick for tick in ticks if low <= tick <= high]
+    return between[:: -(-len(between) // (2 * most)) or 1] if len(between) > 1 else nice_ticks(low, high, most)
 
 
 def nice_ticks(low: float, high: float, most: int) -> list[float]:

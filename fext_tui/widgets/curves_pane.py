@@ -55,5 +55,5 @@ class CurvesPane(Container):
         digits = 4 if self.size.width > 70 else 3
         self.query_one("#loss-legend", Static).update(legend(LOSS, "loss", history, digits), layout=False)
         self.query_one("#psnr-legend", Static).update(legend(PSNR, "PSNR", history, 2, " dB"), layout=False)
-        for plot in self.query(CurvePlot):
+        for plot in self.query(".plots CurvePlot").results(CurvePlot):
             plot.show(history.series)

@@ -10,6 +10,7 @@ from fext_tui.widgets.job_facts import result_words, run_time
 from fext_tui.widgets.table import KeyTable, right
 
 COLUMNS = {
+    "mark": "",
     "id": "job",
     "kind": "kind",
     "state": "state",
@@ -29,14 +30,16 @@ class JobTable(KeyTable):
 
     def __init__(self) -> None:
         super().__init__(COLUMNS, id="jobs")
+        self._marks: Mapping[int, str] = {}
 
     @property
     def selected_job(self) -> int | None:
         """The number of the job under the cursor."""
         return None if self.selected is None else int(self.selected)
 
-    def show_jobs(self, jobs: Sequence[JobRow], runs: Mapping[int, Row], now: float) -> None:
-        """Show these jobs; ``runs`` by number, ``now`` in seconds since the epoch."""
+    def show_jobs(self, jobs: Sequence[JobRow], runs: Mapping[int, Row], marks: Mapping[int, str], now: float) -> None:
+        """Show these jobs; ``runs`` and the colors of marked ones by number, ``now`` in seconds since the epoch."""
+        self._marks = marks
         self.show({str(job.id): self._cells(job, runs.get(job.run or 0, {}), now) for job in jobs})
 
     def show_progress(self, job: JobRow) -> None:
@@ -54,7 +57,9 @@ class JobTable(KeyTable):
             or job.arguments.get("folder")
             or ""
         )
+        color = self._marks.get(job.run or 0)
         return [
+            Text("●", style=self.app.theme_variables[color]) if color else Text(" "),
             right(str(job.id)),
             Text(text.safe(job.kind)),
             self._state(job),
