@@ -14,6 +14,7 @@ from engine.errors import EXIT_FAILED, FextError, UsageError
 from engine.jobs.care import end_lost, has_work, is_alive, is_ours, killed_on_request, way_on
 from engine.jobs.death import count_out_of_memory_kills, explain_exit
 from engine.jobs.lock import RunnerLock
+from engine.jobs.on_finish import start, take_command
 from engine.jobs.process import ask_to_stop, boot_id, host_name, kill_with_children, spawn
 from engine.records import JobRow, Records
 from engine.workspace import Workspace
@@ -47,6 +48,8 @@ class Runner:
         self._records = records
         self._children: list[Child] = []
         self._asked: dict[int, int] = {}
+        self._unfinished: set[int] = set()
+        self._commands: list[Popen[bytes]] = []
 
     def serve(self) -> None:
         """Run jobs until none runs or waits.
@@ -73,7 +76,9 @@ class Runner:
         running = self._records.jobs("running")
         self._pass_on_stops(running)
         end_lost(self._records, running, mine={child.job for child in self._children})
+        self._unfinished |= {job.id for job in running if is_ours(job)}
         self._start_next({job.lane for job in running if is_ours(job)})
+        self._finish()
         return bool(self._children) or has_work(self._records)
 
     # --- Starting -----------------------------------------------------------------------------------------------
@@ -86,6 +91,7 @@ class Runner:
 
     def _start(self, job: JobRow) -> None:
         """Start a worker, which claims the job itself: killed in between, the runner leaves no job half started."""
+        self._unfinished.add(job.id)
         arguments = ["--resources", str(self._workspace.root), "--job", str(job.id)]
         kills = count_out_of_memory_kills()
         try:
@@ -123,6 +129,27 @@ class Runner:
             if child.code is not None:
                 self._tell_end(child, child.code)
                 self._children.remove(child)
+
+    def _finish(self) -> None:
+        """Run the command that the user wants run after each job that has ended."""
+        self._commands = [command for command in self._commands if command.poll() is None]
+        known = {job.id: job for job in self._records.jobs_numbered(self._unfinished)}
+        for number in sorted(self._unfinished):
+            job = known.get(number)
+            if job is None or job.has_ended:
+                self._unfinished.discard(number)
+            if job is not None and job.has_ended:
+                self._run_command(job)
+
+    def _run_command(self, job: JobRow) -> None:
+        try:
+            command = take_command(self._workspace, job.id)
+            if command:
+                run = str(self._records.run(job.run)["name"]) if job.run is not None else ""
+                self._commands.append(start(command, self._workspace, job, run))
+                _log.info("job %d: %s is process %d", job.id, command[0], self._commands[-1].pid)
+        except (FextError, OSError, ValueError) as error:
+            _log.warning("job %d: its on_finish: %s", job.id, error)
 
     def _tell_end(self, child: Child, code: int) -> None:
         """Record how a job ended whose worker did not: one that was never claimed, or died without a word."""

@@ -7,6 +7,7 @@ from typing import Any
 from engine.checkpoints import find_checkpoint, find_resumable, read_config
 from engine.errors import UsageError
 from engine.jobs.care import reconcile
+from engine.jobs.on_finish import remember
 from engine.jobs.tasks import lane_of, task_of
 from engine.records import JobRow, Records
 from engine.resuming import refuse_fixed
@@ -15,19 +16,31 @@ from engine.workspace import Workspace, check_name
 
 
 def submit(
-    workspace: Workspace, records: Records, kind: str, settings: Settings, arguments: Mapping[str, Any]
+    workspace: Workspace,
+    records: Records,
+    kind: str,
+    settings: Settings,
+    arguments: Mapping[str, Any],
+    *,
+    on_finish: Sequence[str] = (),
 ) -> JobRow:
     """Put a job at the end of the queue and return it, as `submit_all` does with several."""
-    return submit_all(workspace, records, kind, [(settings, arguments)])[0]
+    return submit_all(workspace, records, kind, [(settings, arguments)], on_finish=on_finish)[0]
 
 
 def submit_all(
-    workspace: Workspace, records: Records, kind: str, wanted: Sequence[tuple[Settings, Mapping[str, Any]]]
+    workspace: Workspace,
+    records: Records,
+    kind: str,
+    wanted: Sequence[tuple[Settings, Mapping[str, Any]]],
+    *,
+    on_finish: Sequence[str] = (),
 ) -> list[JobRow]:
     """Put jobs of a kind, each of settings and arguments, at the end of the queue: all of them, or none.
 
-    Then it is seen to that somebody runs the queue. A ``train`` gets a run: ``name`` of the
-    arguments, else one from variant and time. A ``resume`` belongs to the run of its checkpoint.
+    Then it is seen to that somebody runs the queue. A ``train`` gets a run: ``name`` of the arguments, else one from
+    variant and time. A ``resume`` belongs to the run of its checkpoint. ``on_finish`` is the command, a list of words,
+    that is run after each of them.
 
     Raises:
         UsageError: an unknown kind or argument, a name that is taken or cannot be one, or an unknown checkpoint.
@@ -36,6 +49,8 @@ def submit_all(
     """
     with records.transaction():
         jobs = [_add(workspace, records, kind, settings, dict(arguments)) for settings, arguments in wanted]
+        for job in jobs if on_finish else ():
+            remember(workspace, job, on_finish)
     reconcile(workspace, records)
     return [records.job(job) for job in jobs]
 

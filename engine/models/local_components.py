@@ -78,7 +78,7 @@ def _kept(directions: Tensor, bases: Tensor) -> Tensor:
     """Return (N · P, count): how much of the energy of each patch each basis keeps."""
     beside = bases.permute(1, 0, 2).flatten(1)
     parts = (directions[start : start + _AT_ONCE] @ beside for start in range(0, len(directions), _AT_ONCE))
-    return torch.cat([part.unflatten(1, (len(bases), -1)).square().sum(-1) for part in parts])
+    return torch.cat([part.reshape(len(part), len(bases), -1).square().sum(-1) for part in parts])
 
 
 def _weights(energy: Tensor, kept: Tensor) -> Tensor:

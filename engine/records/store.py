@@ -172,6 +172,10 @@ class Records:
         query = Job.select().order_by(Job.id.desc()).limit(limit)
         return [_job_row(row) for row in self._rows(query.where(Job.state << states) if states else query)]
 
+    def jobs_numbered(self, jobs: Iterable[int]) -> list[JobRow]:
+        """Return the jobs of these numbers that are there."""
+        return [_job_row(row) for row in self._rows(Job.select().where(Job.id << list(jobs)))]
+
     def jobs_of_run(self, run: int) -> list[JobRow]:
         """Return the jobs that trained a run, oldest first."""
         return [_job_row(row) for row in self._rows(Job.select().where(Job.run == run).order_by(Job.id))]

@@ -48,7 +48,7 @@ def submit_grid(invocation: Invocation, wanted: Sequence[tuple[dict[str, str], S
         for number, (one, settings) in enumerate(wanted, 1)
     ]
     with invocation.records() as records:
-        added = submit_all(invocation.workspace(), records, "train", jobs)
+        added = submit_all(invocation.workspace(), records, "train", jobs, on_finish=invocation.on_finish)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("job", "run", "note"):
         table.add_column(title, justify="right" if title == "job" else "left", overflow="fold")

@@ -26,6 +26,7 @@ class Invocation:
     preset: str | None = None
     configuration: str | None = None
     as_json: bool = False
+    on_finish: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
 
     def workspace(self) -> "Workspace":

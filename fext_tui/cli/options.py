@@ -76,9 +76,31 @@ def _with(command: Decorated, options: Sequence[_Decorator]) -> Decorated:
     return command
 
 
-def detach_option(command: Decorated) -> Decorated:
-    """Add ``--detach``."""
-    return click.option("--detach", is_flag=True, help="Return at once with the number of the job.")(command)
+def _split(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if not value:
+        return
+    import shlex
+
+    invocation = context.find_object(Invocation)
+    assert invocation is not None
+    try:
+        invocation.on_finish = shlex.split(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r}: {error}.", context, parameter) from error
+
+
+_SUBMITTING: list[_Decorator] = [
+    click.option("--detach", is_flag=True, help="Return at once with the number of the job."),
+    click.option(
+        "--on-finish", metavar="COMMAND", expose_value=False, callback=_split,
+        help="Run this when the job has ended, without a shell; FEXTJOB_STATE and others tell how it went.",
+    ),
+]  # fmt: skip
+
+
+def job_options(command: Decorated) -> Decorated:
+    """Add ``--detach`` and ``--on-finish``, for verbs that submit a job."""
+    return _with(command, _SUBMITTING)
 
 
 def setting_option(name: str, *keys: str, help_text: str = "", metavar: str = "") -> Callable[[Decorated], Decorated]:

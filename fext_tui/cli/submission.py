@@ -16,7 +16,7 @@ def perform(invocation: Invocation, kind: str, arguments: Mapping[str, Any], *, 
     """Submit a job with the settings of this call, follow it to its end, and return the exit code."""
     settings = invocation.settings()
     with invocation.records() as records:
-        job = submit(invocation.workspace(), records, kind, settings, arguments)
+        job = submit(invocation.workspace(), records, kind, settings, arguments, on_finish=invocation.on_finish)
         if detach:
             return _detached(invocation, job)
         return follow_to_end(invocation, records, job.id, plot=settings.training.live_plot)

@@ -5,7 +5,7 @@ import click
 from engine.checkpoints import find_checkpoint
 from engine.errors import UsageError
 from fext_tui.cli.invocation import Invocation, absolute, existing_folder
-from fext_tui.cli.options import detach_option, device_option, global_options, setting_option, workspace_options
+from fext_tui.cli.options import device_option, global_options, job_options, setting_option, workspace_options
 from fext_tui.cli.submission import perform
 
 
@@ -14,7 +14,7 @@ from fext_tui.cli.submission import perform
 @click.option("--csv", metavar="FILE", help="Also write one row an image to this file.")
 @setting_option("--metrics", "analysis.metrics", metavar="A,B,…")
 @setting_option("--workers", "device.workers")
-@detach_option
+@job_options
 @global_options
 @click.pass_obj
 def analyze(invocation: Invocation, folder: str | None, csv: str | None, detach: bool) -> int:
@@ -43,7 +43,7 @@ def _new_file(text: str | None) -> str:
 @setting_option("--batch-size", "evaluation.batch_size")
 @setting_option("--images", "evaluation.compared_images")
 @device_option
-@detach_option
+@job_options
 @global_options
 @click.pass_obj
 def evaluate(invocation: Invocation, checkpoint: str, folder: str | None, detach: bool) -> int:
@@ -60,7 +60,7 @@ def evaluate(invocation: Invocation, checkpoint: str, folder: str | None, detach
 @setting_option("--pooling", "encoding.pooling")
 @setting_option("--batch-size", "encoding.batch_size")
 @device_option
-@detach_option
+@job_options
 @global_options
 @click.pass_obj
 def encode(invocation: Invocation, checkpoint: str, folder: str | None, detach: bool) -> int:
@@ -83,7 +83,7 @@ def _with_checkpoint(invocation: Invocation, kind: str, checkpoint: str, folder:
 @click.option(
     "--seed", default=42, show_default=True, type=click.IntRange(0, 2**31 - 1), help="What they are drawn from."
 )
-@detach_option
+@job_options
 @workspace_options
 @click.pass_obj
 def sample(invocation: Invocation, folder: str, count: int, seed: int, detach: bool) -> int:

@@ -11,7 +11,7 @@ from engine.settings import Settings
 from engine.workspace import check_name
 from fext_tui.cli.grid import combinations, submit_grid
 from fext_tui.cli.invocation import Invocation, existing_folder
-from fext_tui.cli.options import detach_option, device_option, global_options, image_size_option, setting_option
+from fext_tui.cli.options import device_option, global_options, image_size_option, job_options, setting_option
 from fext_tui.cli.submission import perform
 
 
@@ -32,7 +32,7 @@ from fext_tui.cli.submission import perform
     "--grid", metavar="GROUP.FIELD=A,B,…", multiple=True,
     help="Line up a run for each value; repeated, for each combination. Returns at once.",
 )  # fmt: skip
-@detach_option
+@job_options
 @global_options
 @click.pass_obj
 def train(invocation: Invocation, folder: str | None, name: str | None, grid: tuple[str, ...], detach: bool) -> int:
@@ -57,7 +57,7 @@ def train(invocation: Invocation, folder: str | None, name: str | None, grid: tu
 @setting_option("--additional-epochs", "training.additional_epochs")
 @setting_option("--minutes", "training.minutes", help_text="Minutes to train from here.")
 @device_option
-@detach_option
+@job_options
 @global_options
 @click.pass_obj
 def resume(invocation: Invocation, checkpoint: str, detach: bool) -> int:
