@@ -1,5 +1,6 @@
 """Starting, following and stopping jobs from the app: its threads, its messages, its signals."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,6 +18,7 @@ from engine.settings import Settings
 from engine.workspace import Workspace
 from fext_tui import text
 from fext_tui.following import FollowingFailed, History, JobEnded, JobHeard, JobsChanged, Watcher
+from fext_tui.notice import notice
 from fext_tui.screens.dialogs import Confirm
 
 if TYPE_CHECKING:
@@ -206,6 +208,9 @@ class JobSteering(App[None]):
         self.job_ended.publish(message.job)
         self.refresh_bindings()
         self._tell_end(message.job)
+        if not self.is_headless and self._driver is not None:
+            self._driver.write(notice(message.job, os.environ))
+            self._driver.flush()
 
     def _tell_end(self, job: JobRow) -> None:
         name = f"Job {job.id} ({job.kind})"

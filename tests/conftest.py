@@ -17,8 +17,10 @@ T = TypeVar("T")
 
 
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what the person's shell sets: variables of the product, and terminal hints."""
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Take away what the person's shell sets: variables of the product, terminal hints, and folders of their own."""
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path_factory.getbasetemp() / "home" / name))
     for name in list(os.environ):
         if name.startswith("FEXT_") or name in {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"}:
             monkeypatch.delenv(name)

@@ -1,5 +1,7 @@
 """From a verb to a job, and from its end to an exit code."""
 
+import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +11,7 @@ from engine.records import JobRow, Records
 from fext_tui.cli.invocation import Invocation
 from fext_tui.cli.printing import messages, output, print_json, tell_error
 from fext_tui.cli.summary import summary
+from fext_tui.notice import notice
 from fext_tui.progress import follow
 
 
@@ -33,7 +36,11 @@ def _detached(invocation: Invocation, job: JobRow) -> int:
 
 def follow_to_end(invocation: Invocation, records: Records, job: int, *, plot: bool) -> int:
     """Follow a job, print how it ended, and return the exit code that stands for it."""
-    return conclude(invocation, follow(records, job, messages(), plot=plot))
+    ended = follow(records, job, messages(), plot=plot)
+    if sys.stderr.isatty():
+        sys.stderr.write(notice(ended, os.environ))
+        sys.stderr.flush()
+    return conclude(invocation, ended)
 
 
 def conclude(invocation: Invocation, job: JobRow) -> int:
