@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.checkpoints import find_resumable, read_config
-from engine.errors import FextError, UsageError
+from engine.errors import FextError
 from engine.records import JobRow, Records
 from engine.settings import Settings
 
@@ -41,10 +41,7 @@ def run_facts(records: Records, name: str, now: float) -> RunFacts:
         UsageError: there is no run of that name.
 
     """
-    run = records.run_named(name)
-    if run is None:
-        known = ", ".join(row["name"] for row in records.runs(limit=8)) or "none yet: `fext train FOLDER` makes one"
-        raise UsageError(f"There is no run {name!r}.", f"There are: {known}.")
+    run = records.existing_run(name)
     jobs = records.jobs_of_run(run["id"])
     return RunFacts(
         id=run["id"],

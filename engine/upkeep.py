@@ -1,10 +1,11 @@
-"""The upkeep of a workspace: removing logs."""
+"""The upkeep of a workspace: removing logs, describing and deleting runs."""
 
 import shutil
 from pathlib import Path
 
-from engine.errors import FextError
-from engine.records import Records
+from engine.checkpoints import delete_checkpoint
+from engine.errors import FextError, UsageError
+from engine.records import Records, Row
 from engine.workspace import Workspace
 
 
@@ -29,6 +30,57 @@ def remove_logs(workspace: Workspace, records: Records) -> tuple[int, int]:
         count += sum(one.lstat().st_size for one in inside)
         _remove(path)
     return files, count
+
+
+def describe_run(records: Records, name: str, text: str) -> Row:
+    """Let a text be the note of a run, its words that begin with # the tags, and return the run.
+
+    Raises:
+        UsageError: there is no run of that name.
+
+    """
+    words = text.split()
+    tags = dict.fromkeys(word[1:] for word in words if word.startswith("#") and word[1:])
+    note = " ".join(word for word in words if not word.startswith("#"))
+    run = records.existing_run(name)
+    records.change_run(run["id"], note=note, tags=" ".join(tags))
+    return records.run(run["id"])
+
+
+def description_of(run: Row) -> str:
+    """Return note and tags of a run as one text, as `describe_run` takes it."""
+    return " ".join([*(f"#{tag}" for tag in run["tags"].split()), run["note"]]).strip()
+
+
+def delete_run(workspace: Workspace, records: Records, name: str, *, checkpoints: bool) -> None:
+    """Delete a run from the records, with its curve, its jobs and their logs; and, where wanted, its checkpoints.
+
+    With the checkpoints go the figures and probe images of ``database/validation/NAME``.
+
+    Raises:
+        UsageError: there is no run of that name, or one of its jobs runs or waits.
+        FextError: a file cannot be deleted; the records of the run are then still there.
+
+    """
+    run = records.existing_run(name)
+    jobs = records.jobs_of_run(run["id"])
+    if active := next((job for job in jobs if not job.has_ended), None):
+        raise UsageError(f"Job {active.id} of run {name!r} is {active.state}.", f"Stop it first: fext stop {active.id}")
+    if checkpoints:
+        if (workspace.checkpoints / name).is_dir():
+            delete_checkpoint(workspace, name)
+        _remove_if_there(workspace.validation / name)
+    for job in jobs:
+        _remove_if_there(workspace.log_of_job(job.id))
+    with records.transaction():
+        for job in jobs:
+            records.delete_job(job.id)
+        records.delete_run(run["id"])
+
+
+def _remove_if_there(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        _remove(path)
 
 
 def _is_folder(path: Path) -> bool:

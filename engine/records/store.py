@@ -273,6 +273,19 @@ class Records:
         """Return the run of that name, if there is one."""
         return self._row(Run.select().where(Run.name == name))
 
+    def existing_run(self, name: str) -> Row:
+        """Return the run of that name.
+
+        Raises:
+            UsageError: there is none.
+
+        """
+        run = self.run_named(name)
+        if run is None:
+            known = ", ".join(row["name"] for row in self.runs(limit=8)) or "none yet: `fext train FOLDER` makes one"
+            raise UsageError(f"There is no run {name!r}.", f"There are: {known}.")
+        return run
+
     def runs(self, limit: int = 500) -> list[Row]:
         """Return the newest runs with the newest job's number and state, best PSNR, last epoch and step."""
         best = Metric.select(peewee.fn.MAX(Metric.value)).where(

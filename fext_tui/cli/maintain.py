@@ -51,14 +51,21 @@ def remove_logs(invocation: Invocation) -> int:
 def delete_records(invocation: Invocation, yes: bool) -> int:
     """Delete all records: jobs, curves, measurements, evaluations. Images and checkpoints stay."""
     if not yes:
-        _ask(f"Delete all records of {safe(invocation.workspace().root)}?")
+        ask(f"Delete all records of {safe(invocation.workspace().root)}?")
     with invocation.records() as records:
         records.delete_everything()
     invocation.answer({"deleted": True}, "All records are deleted; images, checkpoints and embeddings are untouched.")
     return 0
 
 
-def _ask(question: str) -> None:
+def ask(question: str) -> None:
+    """Ask before something is deleted; no is the default.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+        click.Abort: the answer is no.
+
+    """
     if not sys.stdin.isatty():
         raise UsageError("Deleting asks first, and there is no terminal to ask on.", "Add --yes.")
     click.confirm(question, default=False, abort=True, err=True)

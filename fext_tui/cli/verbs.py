@@ -28,6 +28,8 @@ VERBS = {
     "jobs": Verb("Jobs", "jobs:jobs", "List the jobs of the workspace."),
     "queue": Verb("Jobs", "queue:queue", "List the jobs that wait, change their order, hold one back."),
     "compare": Verb("Jobs", "compare:compare", "Show training runs side by side, with the settings that differ."),
+    "note": Verb("Jobs", "runs:note", "Write a note and tags to a training run."),
+    "delete": Verb("Jobs", "runs:delete", "Delete a training run from the records, with or without its checkpoints."),
     "attach": Verb("Jobs", "jobs:attach", "Follow a job that runs or waits."),
     "stop": Verb("Jobs", "jobs:stop", "Stop a job: it saves a checkpoint and ends. A second time: kill it."),
     "checkpoints": Verb("Keep", "keep:checkpoints", "List the checkpoints."),

@@ -12,11 +12,11 @@ from textual.message import Message
 from textual.widgets import DataTable, Static
 
 from engine.records import JobRow, Records, Row
-from engine.upkeep import remove_logs
+from engine.upkeep import delete_run, describe_run, description_of, remove_logs
 from fext_tui import text
 from fext_tui.comparison import COLORS, Comparison, read_comparison
 from fext_tui.screens.base import FextScreen
-from fext_tui.screens.dialogs import Confirm
+from fext_tui.screens.dialogs import Ask, Choose, Confirm
 from fext_tui.stories import JobStory, read_story
 from fext_tui.throttle import Throttle
 from fext_tui.widgets.job_facts import story_facts
@@ -66,12 +66,12 @@ class ComparisonRead(Message):
 
 
 class UpkeepDone(Message):
-    """Something was done for the upkeep of the workspace; ``emptied``: there are no records any more."""
+    """Something was done for the upkeep of the workspace; ``forgets``: the followed job is gone."""
 
-    def __init__(self, told: str, *, emptied: bool = False) -> None:
+    def __init__(self, told: str, *, forgets: bool = False) -> None:
         super().__init__()
         self.told = told
-        self.emptied = emptied
+        self.forgets = forgets
 
 
 class RunsScreen(FextScreen):
@@ -88,6 +88,15 @@ class RunsScreen(FextScreen):
         Binding("a", "attach", "Attach", id="runs.attach", tooltip="Follow the selected job on Model"),
         Binding("r", "resume", "Resume", id="runs.resume", tooltip="Go on with the selected run"),
         Binding("o", "open", "Open", id="runs.open", tooltip="Show the job's figure in the Viewer"),
+        Binding("n", "note", "Note", id="runs.note", tooltip="Write a note and tags to the selected run"),
+        Binding(
+            "d",
+            "delete_run",
+            "Delete",
+            show=False,
+            id="runs.delete_run",
+            tooltip="Delete the selected run, with its checkpoints or without",
+        ),
         Binding("space", "mark", "Mark", id="runs.mark", tooltip="Mark the run, or not: marked ones are compared"),
         Binding("u", "unmark", "Unmark", show=False, id="runs.unmark", tooltip="Mark no run any more"),
         Binding(
@@ -124,7 +133,7 @@ class RunsScreen(FextScreen):
         ),
         Binding("x", "export", "Export", id="runs.export", group=_UPKEEP, tooltip="Write all records as CSV files"),
         Binding("g", "remove_logs", "Logs", id="runs.logs", group=_UPKEEP, tooltip="Remove the logs of ended jobs"),
-        Binding("D", "delete", "Delete", id="runs.delete", group=_UPKEEP, tooltip="Delete all records"),
+        Binding("D", "delete", "Delete all", id="runs.delete", group=_UPKEEP, tooltip="Delete all records"),
     ]
 
     def __init__(self) -> None:
@@ -165,7 +174,8 @@ class RunsScreen(FextScreen):
             "open": self._figure is not None,
             "attach": job is not None,
             "resume": trained and job is not None and job.has_ended,
-            "mark": trained,
+            **dict.fromkeys(("mark", "note"), trained),
+            "delete_run": trained and job is not None and job.has_ended,
             **dict.fromkeys(("unmark", "overlay"), bool(self._marked)),
             **dict.fromkeys(("export", "remove_logs", "delete"), bool(self._jobs)),
         }
@@ -330,6 +340,52 @@ class RunsScreen(FextScreen):
         if job is not None and job.run is not None:
             self.fext.start_job("resume", {"checkpoint": self.fext.records.run(job.run)["name"]})
 
+    def action_note(self) -> None:
+        """Ask for note and tags of the selected run."""
+        run = self._selected_run
+        if run is None:
+            return
+
+        def answered(words: str | None) -> None:
+            if words is not None:
+                self.fext.with_records(lambda records: self._describe(records, run["name"], words), "change")
+
+        title = f"Note of {text.safe(run['name'])}"
+        self.app.push_screen(Ask(title, "Words that begin with # are tags.", description_of(run)), answered)
+
+    def action_delete_run(self) -> None:
+        """Delete the selected run, after asking."""
+        run = self._selected_run
+        if run is None:
+            return
+
+        def answered(choice: str | None) -> None:
+            if choice in {"records", "checkpoints"}:
+                wanted = choice == "checkpoints"
+                self.fext.with_records(lambda records: self._delete(records, run, checkpoints=wanted), "change")
+
+        options = (
+            ("keep", "Keep it", ""),
+            ("records", "Delete its records", "curve and jobs; its checkpoints stay"),
+            ("checkpoints", "Delete it all", "with its checkpoints; this cannot be undone"),
+        )
+        self.app.push_screen(Choose(f"Delete run {text.safe(run['name'])}?", options), answered)
+
+    @property
+    def _selected_run(self) -> Row | None:
+        job = self._selected
+        return self._runs.get(job.run) if job is not None and job.run is not None else None
+
+    def _describe(self, records: Records, name: str, words: str) -> None:
+        describe_run(records, name, words)
+        self._read_jobs(records)
+
+    def _delete(self, records: Records, run: Row, *, checkpoints: bool) -> None:
+        delete_run(self.fext.workspace, records, run["name"], checkpoints=checkpoints)
+        followed = self.fext.current_job
+        told = f"Run {text.safe(run['name'])} is deleted."
+        self.post_message(UpkeepDone(told, forgets=followed is not None and followed.run == run["id"]))
+
     # --- Upkeep -----------------------------------------------------------------------------------------------
 
     def action_export(self) -> None:
@@ -356,7 +412,7 @@ class RunsScreen(FextScreen):
 
         def work(records: Records) -> None:
             records.delete_everything()
-            self.post_message(UpkeepDone("All records are deleted.", emptied=True))
+            self.post_message(UpkeepDone("All records are deleted.", forgets=True))
 
         detail = "Jobs, curves and measurements go; images, checkpoints and embeddings stay. This cannot be undone."
         self._ask("Delete all records?", detail, "Delete all", work)
@@ -371,6 +427,6 @@ class RunsScreen(FextScreen):
     @on(UpkeepDone)
     def _tell(self, message: UpkeepDone) -> None:
         self.notify(message.told, markup=False, timeout=8)
-        if message.emptied:
+        if message.forgets:
             self.fext.forget_jobs()
         self._read()

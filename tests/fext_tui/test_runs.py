@@ -170,3 +170,33 @@ async def test_the_figure_of_a_job_opens_in_the_viewer(
         assert "o Open" in shown(pilot)
         await pilot.press("o")
         await until(pilot, lambda: pilot.app.current_mode == "viewer" and "reconstructions.png" in shown(pilot))
+
+
+async def test_a_note_is_written_to_the_selected_run(
+    furnished: Workspace, records: Records, opened: Any, settle: Any, shown: Shown
+) -> None:
+    async with opened(size=(160, 48), keys="4 n") as pilot:
+        assert "Note of medium-wide" in shown(pilot)
+        await pilot.press(*"#night [b]", "enter")
+        await settle(pilot)
+        await settle(pilot)
+        await pilot.press("n")
+        await pilot.pause()
+        assert "#night [b]" in shown(pilot)
+    run = records.existing_run("medium-wide")
+    assert (run["note"], run["tags"]) == ("[b]", "night")
+
+
+async def test_a_run_is_deleted_after_asking(
+    furnished: Workspace, records: Records, opened: Any, settle: Any, until: Any, shown: Shown
+) -> None:
+    async with opened(size=(160, 48), keys="4 d") as pilot:
+        assert "Delete run medium-wide?" in shown(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert records.run_named("medium-wide"), "the cursor stands on keeping it"
+        await pilot.press("d", "down", "enter")
+        await until(pilot, lambda: "train  medium-wide" not in shown(pilot))
+        assert "Run medium-wide is deleted." in shown(pilot)
+    assert records.run_named("medium-wide") is None
+    assert not records.jobs_numbered([5])

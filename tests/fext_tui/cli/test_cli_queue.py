@@ -95,3 +95,40 @@ def test_runs_are_compared_best_first(fext: Fext, idle: Records) -> None:
         ("low", 30.0, {"training.learning_rate": 0.001}),
     ]
     assert "no run 'other'" in fext("compare", "low", "other").err
+
+
+def test_a_note_and_tags_are_written_and_shown(fext: Fext, idle: Records) -> None:
+    idle.add_run("mine", "redux")
+    assert fext("note", "mine").out.strip() == "No note."
+    told = fext("note", "mine", "cold", "#night", "start", "#a", "--json").json
+    assert told == {"run": "mine", "note": "cold start", "tags": ["night", "a"]}
+    assert fext("note", "mine").out.strip() == "#night #a cold start"
+    assert "no run 'other'" in fext("note", "other").err
+
+
+def test_a_run_is_deleted_with_or_without_its_checkpoints(fext: Fext, idle: Records) -> None:
+    workspace = idle.workspace
+    for name in ("kept", "gone"):
+        run = idle.add_run(name, "redux")
+        idle.add_metrics(run, [(1, 0.1, 0.0, {"train/loss": 1.0})])
+        job = idle.add_job("train", "cpu", {}, {}, run)
+        idle.change_job(job, state="done")
+        idle.add_log_lines(job, [(1.0, "info", "a line")])
+        workspace.log_of_job(job).write_text("a log")
+        for folder in (workspace.checkpoints / name, workspace.validation / name / "probes"):
+            folder.mkdir(parents=True)
+    assert "Add --yes" in fext("delete", "kept").err
+    assert fext("delete", "kept", "--yes", "--json").json["checkpoints"] is False
+    assert fext("delete", "gone", "--checkpoints", "--yes", "--json").json["checkpoints"] is True
+    assert idle.runs() == idle.jobs() == idle.log_lines(1) == idle.metrics_after(1) == []
+    assert [path.name for path in workspace.checkpoints.iterdir()] == ["kept"]
+    assert (workspace.validation / "kept").is_dir()
+    assert not (workspace.validation / "gone").exists()
+    assert not list(workspace.logs.glob("job-*"))
+
+
+def test_a_run_whose_job_waits_is_not_deleted(fext: Fext, idle: Records) -> None:
+    job = idle.add_job("train", "cpu", {}, {}, idle.add_run("mine", "redux"))
+    ended = fext("delete", "mine", "--yes")
+    assert (ended.code, f"fext stop {job}" in ended.err) == (2, True)
+    assert len(idle.runs()) == 1
