@@ -11,6 +11,7 @@ from textual.containers import Container, VerticalScroll
 from textual.message import Message
 from textual.widgets import DataTable, Static
 
+from engine.jobs.queueing import Place, hold, move
 from engine.records import JobRow, Records, Row
 from engine.upkeep import delete_run, describe_run, description_of, remove_logs
 from fext_tui import text
@@ -36,17 +37,19 @@ TOLD_SECONDS = 2.0
 """How long the progress of a running job stands in the table before it is renewed."""
 EMPTY = "No job yet.\n2 then t  trains a model.   1 then a  analyzes a folder of images."
 NO_CURVE = "This job has no curve."
+_QUEUE = Binding.Group("Queue", compact=True)
 _COMPARING = Binding.Group("Plot", compact=True)
 _UPKEEP = Binding.Group("Records", compact=True)
 
 
 class JobsRead(Message):
-    """The jobs were read from the records."""
+    """The jobs were read from the records, newest first; ``queue`` holds the numbers of those that wait, in order."""
 
-    def __init__(self, jobs: list[JobRow], runs: dict[int, Row]) -> None:
+    def __init__(self, jobs: list[JobRow], runs: dict[int, Row], queue: list[int]) -> None:
         super().__init__()
         self.jobs = jobs
         self.runs = runs
+        self.queue = queue
 
 
 class StoryRead(Message):
@@ -88,6 +91,25 @@ class RunsScreen(FextScreen):
         Binding("a", "attach", "Attach", id="runs.attach", tooltip="Follow the selected job on Model"),
         Binding("r", "resume", "Resume", id="runs.resume", tooltip="Go on with the selected run"),
         Binding("o", "open", "Open", id="runs.open", tooltip="Show the job's figure in the Viewer"),
+        Binding(
+            "less_than_sign",
+            "move('earlier')",
+            "Earlier",
+            key_display="<",
+            id="runs.earlier",
+            group=_QUEUE,
+            tooltip="Let the selected job, which waits, change places with the one before",
+        ),
+        Binding(
+            "greater_than_sign",
+            "move('later')",
+            "Later",
+            key_display=">",
+            id="runs.later",
+            group=_QUEUE,
+            tooltip="Let it change places with the one behind",
+        ),
+        Binding("H", "hold", "Hold", id="runs.hold", group=_QUEUE, tooltip="Pass it over, or release it again"),
         Binding("n", "note", "Note", id="runs.note", tooltip="Write a note and tags to the selected run"),
         Binding(
             "d",
@@ -140,6 +162,7 @@ class RunsScreen(FextScreen):
         super().__init__()
         self._jobs: dict[int, JobRow] = {}
         self._runs: dict[int, Row] = {}
+        self._queue: list[int] = []
         self._marked: list[int] = []
         self._comparison = Comparison()
         self._progress = Throttle(self, TOLD_SECONDS, self._show_progress)
@@ -174,6 +197,7 @@ class RunsScreen(FextScreen):
             "open": self._figure is not None,
             "attach": job is not None,
             "resume": trained and job is not None and job.has_ended,
+            **dict.fromkeys(("move", "hold"), job is not None and job.state == "queued"),
             **dict.fromkeys(("mark", "note"), trained),
             "delete_run": trained and job is not None and job.has_ended,
             **dict.fromkeys(("unmark", "overlay"), bool(self._marked)),
@@ -209,12 +233,14 @@ class RunsScreen(FextScreen):
 
     def _read_jobs(self, records: Records) -> None:
         jobs = records.jobs(limit=SHOWN_JOBS)
-        self.post_message(JobsRead(jobs, {row["id"]: row for row in records.runs(limit=SHOWN_JOBS)}))
+        runs = {row["id"]: row for row in records.runs(limit=SHOWN_JOBS)}
+        self.post_message(JobsRead(jobs, runs, [job.id for job in records.queue()]))
 
     @on(JobsRead)
     def _show_jobs(self, message: JobsRead) -> None:
         self._jobs = {job.id: job for job in message.jobs}
         self._runs = message.runs
+        self._queue = message.queue
         self._marked = [run for run in self._marked if run in self._runs]
         self.query_one("#pane-jobs").set_class(not self._jobs, "-empty")
         self._show_table()
@@ -224,7 +250,7 @@ class RunsScreen(FextScreen):
 
     def _show_table(self) -> None:
         marks = dict(zip(self._marked, COLORS, strict=False))
-        self.query_one(JobTable).show_jobs(list(self._jobs.values()), self._runs, marks, self.fext.clock())
+        self.query_one(JobTable).show_jobs(list(self._jobs.values()), self._runs, marks, self._queue, self.fext.clock())
 
     def _hear(self, update: "Update") -> None:
         if not update.job.has_ended:
@@ -339,6 +365,25 @@ class RunsScreen(FextScreen):
         job = self._selected
         if job is not None and job.run is not None:
             self.fext.start_job("resume", {"checkpoint": self.fext.records.run(job.run)["name"]})
+
+    def action_move(self, place: Place) -> None:
+        """Move the selected job in the queue."""
+        job = self._selected
+        if job is not None:
+            self._change_queue(lambda records: move(records, job.id, place))
+
+    def action_hold(self) -> None:
+        """Hold the selected job back, or release it."""
+        job = self._selected
+        if job is not None:
+            self._change_queue(lambda records: hold(records, job.id, held=not job.held))
+
+    def _change_queue(self, change: Callable[[Records], object]) -> None:
+        def work(records: Records) -> None:
+            change(records)
+            self._read_jobs(records)
+
+        self.fext.with_records(work, "queue")
 
     def action_note(self) -> None:
         """Ask for note and tags of the selected run."""

@@ -31,15 +31,33 @@ class JobTable(KeyTable):
     def __init__(self) -> None:
         super().__init__(COLUMNS, id="jobs")
         self._marks: Mapping[int, str] = {}
+        self._places: Mapping[int, int] = {}
 
     @property
     def selected_job(self) -> int | None:
         """The number of the job under the cursor."""
         return None if self.selected is None else int(self.selected)
 
-    def show_jobs(self, jobs: Sequence[JobRow], runs: Mapping[int, Row], marks: Mapping[int, str], now: float) -> None:
-        """Show these jobs; ``runs`` and the colors of marked ones by number, ``now`` in seconds since the epoch."""
+    def show_jobs(
+        self,
+        jobs: Sequence[JobRow],
+        runs: Mapping[int, Row],
+        marks: Mapping[int, str],
+        queue: Sequence[int],
+        now: float,
+    ) -> None:
+        """Show these jobs.
+
+        Args:
+            jobs: newest first.
+            runs: their runs by number.
+            marks: the colors, theme variables, of the marked runs by number.
+            queue: the numbers of the jobs that wait, first in line first.
+            now: in seconds since the epoch.
+
+        """
         self._marks = marks
+        self._places = {job: place for place, job in enumerate(queue, 1)}
         self.show({str(job.id): self._cells(job, runs.get(job.run or 0, {}), now) for job in jobs})
 
     def show_progress(self, job: JobRow) -> None:
@@ -72,6 +90,8 @@ class JobTable(KeyTable):
         ]
 
     def _state(self, job: JobRow) -> Text:
+        if job.state == "queued" and job.id in self._places:
+            return Text(f"{'held' if job.held else 'queued'} {self._places[job.id]}.")
         state = "stopping" if job.stop and not job.has_ended else job.state
         share = f" {100 * min(job.done / job.total, 1):.0f} %" if job.state == "running" and job.total else ""
         return Text(f"{state}{share}", style=self._style(job.state))

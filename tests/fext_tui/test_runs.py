@@ -200,3 +200,26 @@ async def test_a_run_is_deleted_after_asking(
         assert "Run medium-wide is deleted." in shown(pilot)
     assert records.run_named("medium-wide") is None
     assert not records.jobs_numbered([5])
+
+
+async def test_the_queue_is_moved_and_held_by_keys(
+    furniture: Any, no_runner: None, records: Records, opened: Any, until: Any, shown: Shown
+) -> None:
+    one, two, three = (records.add_job("sample", "cpu", {}, {"folder": f"f{number}"}) for number in range(3))
+    async with opened(size=(160, 48), keys="4") as pilot:
+        assert [word in shown(pilot) for word in ("queued 1.", "queued 2.", "queued 3.")] == [True] * 3
+        await pilot.press("less_than_sign")
+        await until(pilot, lambda: [job.id for job in records.queue()] == [one, three, two])
+        await pilot.press("H")
+        await until(pilot, lambda: "held 2." in shown(pilot))
+        await pilot.press("greater_than_sign")
+        await until(pilot, lambda: "held 3." in shown(pilot))
+        assert [job.id for job in records.queue()] == [one, two, three]
+        await pilot.press("H")
+        await until(pilot, lambda: "queued 3." in shown(pilot))
+        assert records.next_queued()
+
+
+async def test_what_does_not_wait_cannot_be_moved(furnished: Workspace, opened: Any, shown: Shown) -> None:
+    async with opened(size=(160, 48), keys="4") as pilot:
+        assert "Queue" not in shown(pilot).splitlines()[-1]
