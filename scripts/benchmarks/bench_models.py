@@ -118,12 +118,14 @@ def _others(data: TrainingData, settings: Settings, seconds: float) -> dict[str,
     print("Training the textbook autoencoder …", file=sys.stderr)
     textbook = quality(train_textbook(images, seconds), data.validation)
     whole = PrincipalComponents(images, _LATENT_VALUES)
-    start = Autoencoder(settings.model, 3)
-    start.fit_shortcut(to_float(torch.from_numpy(images)))
+    starts = {bases: Autoencoder(settings.model.model_copy(update={"bases": bases}), 3) for bases in (1, 0)}
+    for start in starts.values():
+        start.fit_shortcut(to_float(torch.from_numpy(images)))
     return {
         "textbook": textbook,
         "pca of whole images": quality(whole, data.validation) | {"components": len(whole.components)},
-        "pca of patches": quality(start, data.validation),
+        "pca of patches": quality(starts[1], data.validation),
+        "pca by kind of patch": quality(starts[0], data.validation),
     }
 
 

@@ -48,6 +48,11 @@ def test_screens(keys: str, size: tuple[int, int], furnished: Workspace, looks: 
     assert looks(keys, size)
 
 
+@pytest.mark.parametrize(("keys", "size"), [("", (160, 48)), ("v", (80, 24)), ("i", (80, 24)), ("l w", (160, 48))])
+def test_compared(keys: str, size: tuple[int, int], furnished: Workspace, looks: Callable[..., bool]) -> None:
+    assert looks(f"4 space down down down space {keys}", size)
+
+
 @pytest.mark.parametrize("keys", ["2", "4"])
 def test_light(keys: str, furnished: Workspace, looks: Callable[..., bool]) -> None:
     assert looks(keys, (120, 36), light=True)
