@@ -70,7 +70,7 @@ class JobRow:
     phase_started: float | None
     result: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
-    held: bool
+    held: bool = False
 
     @property
     def has_ended(self) -> bool:

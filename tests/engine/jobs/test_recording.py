@@ -14,7 +14,7 @@ import pytest
 
 from engine.jobs import recording
 from engine.jobs.recording import RecordingReport
-from engine.records import Records, store
+from engine.records import Records, opening
 from engine.workspace import Workspace
 
 
@@ -150,7 +150,7 @@ def test_a_lock_that_another_program_holds_is_outlasted(
     workspace: Workspace, records: Records, job: int, run: int, monkeypatch: pytest.MonkeyPatch,
     wait_for: Callable[..., Any],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(store, "_BUSY_MS", 10)
+    monkeypatch.setattr(opening, "_BUSY_MS", 10)
     output = io.StringIO()
     with report_of(workspace, job, run, output) as report:
         other = sqlite3.connect(workspace.database, isolation_level=None)
@@ -200,7 +200,7 @@ def test_memory_is_bounded_and_what_is_left_out_is_told(
     workspace: Workspace, records: Records, job: int, run: int, monkeypatch: pytest.MonkeyPatch,
     wait_for: Callable[..., Any],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(store, "_BUSY_MS", 10)
+    monkeypatch.setattr(opening, "_BUSY_MS", 10)
     monkeypatch.setattr(recording, "_MOST_VALUES", 50)
     output = io.StringIO()
     with report_of(workspace, job, run, output) as report:
@@ -219,7 +219,7 @@ def test_memory_is_bounded_and_what_is_left_out_is_told(
 def test_records_that_stay_unwritable_are_given_up_on_and_it_is_told(
     workspace: Workspace, records: Records, job: int, run: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_BUSY_MS", 10)
+    monkeypatch.setattr(opening, "_BUSY_MS", 10)
     monkeypatch.setattr(recording, "_LAST_TRIES_SECONDS", 0.2)
     output = io.StringIO()
     other = sqlite3.connect(workspace.database, isolation_level=None)

@@ -20,7 +20,8 @@ def test_a_run_goes_on_with_the_size_that_was_found(bench: Bench, small: Small) 
     report = CollectedReport()
     result = bench.train("run", small(training__find_batch=True, training__epochs=1), report)
     told = "\n".join(line for _, line in report.lines)
-    rates = {int(size): float(rate) for size, rate in re.findall(r"A batch of (\d+): ([\d.]+) images", told)}
+    pairs = re.findall(r"A batch of (\d+): ([\d.,]+) images", told)
+    rates = {int(size): float(rate.replace(",", "")) for size, rate in pairs}
     found = int(re.findall(r"The batch size is (\d+)", told)[0])
     assert list(rates) == [2**n for n in range(len(rates))]
     assert found in rates
