@@ -109,7 +109,7 @@ def _legend(lines: Sequence[Line], series: Mapping[str, Series], unit: str, widt
     """Return the runs in their colors with their last values, as many as fit."""
     told = Content("")
     for line in lines:
-        value = f" {series[line.metric].values[-1]:.4g}{unit}" if line.metric in series else " –"
+        value = f" {series[line.metric].values[-1]:#.4g}{unit}" if line.metric in series else " –"
         name = text.shortened(text.safe(line.metric), _NAME_WIDTH)
         more = Content.assemble("  " if told.plain else "", ("─ ", f"${line.color}"), name, (value, "$text-muted"))
         if told.cell_length + more.cell_length > width:
