@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.checkpoints import find_resumable, read_config
+from engine.checkpoints import find_checkpoint, read_config
 from engine.errors import FextError
 from engine.records import JobRow, Records
 from engine.settings import Settings
+from engine.upkeep import description_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class RunFacts:
     img_s: float | None
     seconds: float
     settings: Mapping[str, Any]
+
+    @property
+    def description(self) -> str:
+        """Tags and note as one text."""
+        return description_of(self.note, self.tags)
 
 
 def run_facts(records: Records, name: str, now: float) -> RunFacts:
@@ -59,7 +65,7 @@ def run_facts(records: Records, name: str, now: float) -> RunFacts:
 
 def _settings(records: Records, name: str, jobs: Sequence[JobRow]) -> dict[str, Any]:
     try:
-        return read_config(find_resumable(records.workspace, name)).settings.values()
+        return read_config(find_checkpoint(records.workspace, f"{name}/last")).settings.values()
     except FextError:
         stored = next((job.settings for job in reversed(jobs) if job.kind == "train"), {})
     try:

@@ -1,6 +1,7 @@
 """The upkeep of a workspace: removing logs, describing and deleting runs."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from engine.checkpoints import delete_checkpoint
@@ -47,9 +48,9 @@ def describe_run(records: Records, name: str, text: str) -> Row:
     return records.run(run["id"])
 
 
-def description_of(run: Row) -> str:
+def description_of(note: str, tags: Iterable[str]) -> str:
     """Return note and tags of a run as one text, as `describe_run` takes it."""
-    return " ".join([*(f"#{tag}" for tag in run["tags"].split()), run["note"]]).strip()
+    return " ".join((*(f"#{tag}" for tag in tags), note)).strip()
 
 
 def delete_run(workspace: Workspace, records: Records, name: str, *, checkpoints: bool) -> None:

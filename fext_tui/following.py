@@ -12,6 +12,7 @@ from textual.message import Message
 from engine.errors import FextError
 from engine.records import JobRow, JobState, Records, Row
 from engine.workspace import Workspace
+from fext_tui.naming import job_name
 from fext_tui.pace import Pace
 
 if TYPE_CHECKING:
@@ -114,13 +115,6 @@ class History:
     def best_psnr(self) -> float | None:
         """The highest validation PSNR, in dB."""
         return max(self.series["validation/psnr"].values) if "validation/psnr" in self.series else None
-
-
-def job_name(records: Records, job: JobRow) -> str:
-    """Return what a job works on: its run, its checkpoint, its folder, or nothing."""
-    if job.run is not None:
-        return str(records.run(job.run)["name"])
-    return str(job.arguments.get("checkpoint") or job.arguments.get("folder") or "")
 
 
 class Watcher:

@@ -7,7 +7,8 @@ from typing import Any
 from engine.records import JobRow, Records, Row
 from engine.settings import FIELDS, text_of
 from engine.workspace import Workspace
-from fext_tui.following import History, Series, job_name
+from fext_tui.following import History, Series
+from fext_tui.naming import job_name
 
 METRICS = ("train/loss", "validation/loss", "validation/psnr", "learning_rate", "img_s")
 _TAIL = 30

@@ -78,7 +78,7 @@ class Runner:
         end_lost(self._records, running, mine={child.job for child in self._children})
         self._unfinished |= {job.id for job in running if is_ours(job)}
         self._start_next({job.lane for job in running if is_ours(job)})
-        self._finish()
+        self._finish({job.id for job in running})
         return bool(self._children) or has_work(self._records)
 
     # --- Starting -----------------------------------------------------------------------------------------------
@@ -130,15 +130,15 @@ class Runner:
                 self._tell_end(child, child.code)
                 self._children.remove(child)
 
-    def _finish(self) -> None:
+    def _finish(self, running: set[int]) -> None:
         """Run the command that the user wants run after each job that has ended."""
         self._commands = [command for command in self._commands if command.poll() is None]
-        known = {job.id: job for job in self._records.jobs_numbered(self._unfinished)}
-        for number in sorted(self._unfinished):
-            job = known.get(number)
-            if job is None or job.has_ended:
-                self._unfinished.discard(number)
-            if job is not None and job.has_ended:
+        if not self._unfinished - running:
+            return
+        known = self._records.jobs_numbered(self._unfinished)
+        self._unfinished = {job.id for job in known if not job.has_ended}
+        for job in known:
+            if job.has_ended:
                 self._run_command(job)
 
     def _run_command(self, job: JobRow) -> None:

@@ -173,8 +173,8 @@ class Records:
         return [_job_row(row) for row in self._rows(query.where(Job.state << states) if states else query)]
 
     def jobs_numbered(self, jobs: Iterable[int]) -> list[JobRow]:
-        """Return the jobs of these numbers that are there."""
-        return [_job_row(row) for row in self._rows(Job.select().where(Job.id << list(jobs)))]
+        """Return the jobs of these numbers that are there, oldest first."""
+        return [_job_row(row) for row in self._rows(Job.select().where(Job.id << list(jobs)).order_by(Job.id))]
 
     def jobs_of_run(self, run: int) -> list[JobRow]:
         """Return the jobs that trained a run, oldest first."""
@@ -676,4 +676,4 @@ def _job_row(row: Row) -> JobRow:
         name: json.loads(row[name]) if row[name] else None for name in ("settings", "arguments", "result", "error")
     }
     kept = {name: value for name, value in row.items() if name != "position"}
-    return JobRow(**(kept | loaded | {"held": bool(row["held"])}))
+    return JobRow(**(kept | loaded))

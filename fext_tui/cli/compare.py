@@ -11,6 +11,7 @@ from engine.comparing import RunFacts, differing, run_facts
 from engine.settings import text_of
 from fext_tui.cli.invocation import Invocation
 from fext_tui.cli.options import workspace_options
+from fext_tui.cli.printing import plain_table
 from fext_tui.text import age, decibel, duration, number, safe
 
 
@@ -31,14 +32,14 @@ def compare(invocation: Invocation, runs: tuple[str, ...]) -> int:
 
 
 def _figures(runs: list[RunFacts], now: float) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("run", "variant", "state", "best PSNR", "epochs", "img/s", "time", "age", "note"):
-        right = title in {"best PSNR", "epochs", "img/s", "time"}
-        table.add_column(title, justify="right" if right else "left", overflow="fold")
+    table = plain_table(
+        "run", "variant", "state", "best PSNR", "epochs", "img/s", "time", "age", "note",
+        right={"best PSNR", "epochs", "img/s", "time"},
+    )  # fmt: skip
     for run in runs:
         table.add_row(
             safe(run.name), run.variant, run.state, decibel(run.psnr), number(run.epoch, 1), number(run.img_s, 1),
-            duration(run.seconds), age(now, run.created), safe(" ".join((*(f"#{tag}" for tag in run.tags), run.note))),
+            duration(run.seconds), age(now, run.created), safe(run.description),
         )  # fmt: skip
     return table
 
@@ -48,10 +49,7 @@ def _settings(runs: list[RunFacts], changed: dict[str, tuple[object, ...]]) -> T
         return ""
     if not changed:
         return "Their settings are the same."
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("setting")
-    for run in runs:
-        table.add_column(safe(run.name), overflow="fold")
+    table = plain_table("setting", *(safe(run.name) for run in runs))
     for key, values in changed.items():
         table.add_row(key, *(safe(text_of(value)) if value is not None else "" for value in values))
     return table

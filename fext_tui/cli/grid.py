@@ -4,13 +4,12 @@ import itertools
 import time
 from collections.abc import Sequence
 
-from rich.table import Table
-
 from engine.errors import UsageError
 from engine.jobs.submit import submit_all
 from engine.settings import FIELDS, Settings
 from engine.workspace import check_name
 from fext_tui.cli.invocation import Invocation
+from fext_tui.cli.printing import plain_table
 from fext_tui.text import safe
 
 MOST_JOBS = 256
@@ -49,9 +48,7 @@ def submit_grid(invocation: Invocation, wanted: Sequence[tuple[dict[str, str], S
     ]
     with invocation.records() as records:
         added = submit_all(invocation.workspace(), records, "train", jobs, on_finish=invocation.on_finish)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("job", "run", "note"):
-        table.add_column(title, justify="right" if title == "job" else "left", overflow="fold")
+    table = plain_table("job", "run", "note", right={"job"})
     for job, (_, arguments) in zip(added, jobs, strict=True):
         table.add_row(str(job.id), safe(arguments["name"]), safe(arguments["note"]))
     values = [{"job": job.id, **arguments} for job, (_, arguments) in zip(added, jobs, strict=True)]

@@ -12,6 +12,7 @@ from engine.configurations import configuration_names, load_settings, save_confi
 from engine.settings import FIELDS, GROUPS, SettingField, Settings, fields_of, text_of
 from fext_tui.cli.invocation import Invocation
 from fext_tui.cli.options import global_options, workspace_options
+from fext_tui.cli.printing import plain_table
 from fext_tui.text import age, decibel, number, safe, size
 
 
@@ -29,10 +30,10 @@ def checkpoints(invocation: Invocation) -> int:
 
 
 def _checkpoint_table(facts: list[CheckpointFacts]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in ("name", "variant", "made", "epoch", "held out", "image", "latent", "parameters", "size"):
-        right = title in {"epoch", "held out", "parameters", "size"}
-        table.add_column(title, justify="right" if right else "left", header_style="dim", overflow="fold")
+    table = plain_table(
+        "name", "variant", "made", "epoch", "held out", "image", "latent", "parameters", "size",
+        right={"epoch", "held out", "parameters", "size"},
+    )  # fmt: skip
     for one in facts:
         table.add_row(
             safe(one.name), one.variant, age(time.time(), one.created), number(one.epoch), decibel(one.val_psnr),

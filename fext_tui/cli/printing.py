@@ -3,11 +3,22 @@
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+
+def plain_table(*titles: str, right: Collection[str] = ()) -> "Table":
+    """Return an empty table without lines; columns of the titles in ``right`` hold numbers, and long text is folded."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in titles:
+        table.add_column(title, justify="right" if title in right else "left", overflow="fold")
+    return table
 
 
 def output() -> "Console":

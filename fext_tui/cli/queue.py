@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable
 
 import click
-from rich.table import Table
 
 from engine.jobs.queueing import Place, hold, move
 from engine.records import JobRow, Records
 from fext_tui.cli.invocation import Invocation
 from fext_tui.cli.options import workspace_options
+from fext_tui.cli.printing import plain_table
+from fext_tui.naming import job_name
 from fext_tui.text import age, safe
 
 
@@ -59,12 +60,10 @@ def _tell(invocation: Invocation, records: Records, jobs: list[JobRow]) -> None:
     if not jobs:
         invocation.answer({"queue": []}, "No job waits.")
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("job", "kind", "device", "waits for", "of what", "note"):
-        table.add_column(title, justify="right" if title == "job" else "left", overflow="fold")
+    table = plain_table("job", "kind", "device", "waits for", "of what", "note", right={"job"})
     for job in jobs:
-        run = runs[job.id]
-        what = run.get("name") or job.arguments.get("checkpoint") or job.arguments.get("folder") or ""
         waits = "held" if job.held else age(time.time(), job.created).removesuffix(" ago")
-        table.add_row(str(job.id), job.kind, job.lane, waits, safe(what), safe(run.get("note", "")))
+        table.add_row(
+            str(job.id), job.kind, job.lane, waits, safe(job_name(records, job)), safe(runs[job.id].get("note", ""))
+        )
     invocation.answer({"queue": values}, table)

@@ -19,7 +19,7 @@ def note(invocation: Invocation, run: str, words: tuple[str, ...]) -> int:
     with invocation.records() as records:
         row = describe_run(records, run, " ".join(words)) if words else records.existing_run(run)
     values = {"run": row["name"], "note": row["note"], "tags": row["tags"].split()}
-    invocation.answer(values, safe(description_of(row)) or "No note.")
+    invocation.answer(values, safe(description_of(row["note"], row["tags"].split())) or "No note.")
     return 0
 
 

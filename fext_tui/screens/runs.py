@@ -396,7 +396,9 @@ class RunsScreen(FextScreen):
                 self.fext.with_records(lambda records: self._describe(records, run["name"], words), "change")
 
         title = f"Note of {text.safe(run['name'])}"
-        self.app.push_screen(Ask(title, "Words that begin with # are tags.", description_of(run)), answered)
+        self.app.push_screen(
+            Ask(title, "Words that begin with # are tags.", description_of(run["note"], run["tags"].split())), answered
+        )
 
     def action_delete_run(self) -> None:
         """Delete the selected run, after asking."""

@@ -135,8 +135,7 @@ def _run_lines(run: RunFacts, color: str, now: float) -> Content:
     figures = [text.decibel(run.psnr), f"{text.number(run.epoch, 1)} epochs", text.duration(run.seconds)]
     figures += [text.rate(run.img_s)] if run.img_s is not None else []
     lines = [title, Content("  " + " · ".join(figures))]
-    words = " ".join((*(f"#{tag}" for tag in run.tags), run.note))
-    lines += [Content.styled(f"  {text.safe(words)}", "$text-muted")] if words else []
+    lines += [Content.styled(f"  {text.safe(run.description)}", "$text-muted")] if run.description else []
     return Content("\n").join(lines)
 
 
