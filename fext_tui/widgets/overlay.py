@@ -123,8 +123,8 @@ def comparison_facts(comparison: Comparison, now: float) -> Content:
     runs = comparison.runs
     colors = {run.name: color for run, color in zip(runs, COLORS, strict=False)}
     best = sorted(runs, key=lambda run: -(run.psnr or 0.0))
-    heading = Content.styled(f"{len(runs)} runs compared, best first", "bold $text-primary")
-    parts = [heading, *(_run_lines(run, colors[run.name], now) for run in best)]
+    heading = f"{len(runs)} runs compared, best first" if len(runs) > 1 else "Mark another run to compare it with"
+    parts = [Content.styled(heading, "bold $text-primary"), *(_run_lines(run, colors[run.name], now) for run in best)]
     if len(runs) > 1:
         parts.append(_differences(best, colors))
     return Content("\n\n").join(parts)

@@ -72,6 +72,8 @@ async def test_marked_runs_are_laid_over_one_another(furnished: Any, opened: Any
     async with opened(size=(160, 48), keys="4 space") as pilot:
         table = pilot.app.screen.query_one(JobTable)
         assert table.cursor_row == 1, "the cursor goes on, so that space after space marks a range"
+        await settle(pilot)
+        assert "Mark another run" in shown(pilot)
         await pilot.press("down", "down", "down", "space")
         await settle(pilot)
         await settle(pilot)
