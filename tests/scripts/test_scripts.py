@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
+PARALLEL = "--numprocesses logical --maxprocesses 8 --dist worksteal"
 SCRIPTS = ("scripts/start", "scripts/test", ".ci/run", "scripts/lib/environment.sh")
 
 STAND_IN = r"""#!/bin/bash
@@ -315,7 +316,7 @@ def test_test_runs_every_check_and_fails_if_one_does(
     ended = start("-k", "some", script=checkout / ".ci/run", FAILING=failing)
     assert ended.returncode == (1 if failing else 0)
     ran = [line for line in ended.stdout.splitlines() if line.startswith("ran ")]
-    assert ran == ["ran ruff check", "ran ruff format --check", "ran mypy ", "ran lint-imports ", "ran pytest -k some"]
+    assert ran == ["ran ruff check", "ran ruff format --check", "ran mypy ", "ran lint-imports ", f"ran pytest {PARALLEL} -k some"]
     assert ("FAILED" in ended.stdout) == bool(failing)
     assert installations()[0].endswith("-e .[dev]")
 
