@@ -6,7 +6,7 @@ from typing import Literal
 
 from engine.comparing import RunFacts, run_facts
 from engine.records import Records, Row
-from fext_tui.following import Series
+from fext_tui.series import Series
 
 Axis = Literal["step", "epoch", "time"]
 

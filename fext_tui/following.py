@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from engine.records import JobRow, JobState, Records, Row
 from engine.workspace import Workspace
 from fext_tui.naming import job_name
 from fext_tui.pace import Pace
+from fext_tui.series import Series
 
 if TYPE_CHECKING:
     from engine.jobs.follow import Follower, Update
@@ -26,8 +27,6 @@ RETRY_SECONDS = 3.0
 """How long after a failure the records are tried again."""
 NEWEST_JOBS = 100
 """How many of the newest jobs are watched for changes of state."""
-KEPT_POINTS = 4096
-"""Points a curve keeps in memory; beyond, every second one is dropped."""
 KEPT_LINES = 500
 """Log lines that are kept in memory."""
 
@@ -66,24 +65,6 @@ class FollowingFailed(Message):
 
 
 @dataclass
-class Series:
-    """One metric by step, thinned evenly to at most `KEPT_POINTS`."""
-
-    steps: list[float] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-
-    def add(self, step: int, value: float) -> None:
-        """Add a point; what lay at or beyond its step is replaced, as by a resume."""
-        while self.steps and self.steps[-1] >= step:
-            self.steps.pop()
-            self.values.pop()
-        self.steps.append(step)
-        self.values.append(value)
-        if len(self.steps) > KEPT_POINTS:
-            del self.steps[1:-1:2], self.values[1:-1:2]
-
-
-@dataclass
 class History:
     """What was heard of one job since its run began, so that a screen that opens late shows all of it."""
 
@@ -96,25 +77,27 @@ class History:
     pace: Pace = field(default_factory=Pace)
     lines: deque[Row] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
 
-    def take(self, job: JobRow, log: Sequence[Row], metrics: Sequence[Row], now: float) -> None:
+    def take(self, update: "Update", now: float) -> None:
         """Add news that was heard at ``now``, in seconds since the epoch."""
-        self.job = job
-        self.pace.see(job, now)
-        self.lines.extend(log)
-        for row in metrics:
+        self.job = update.job
+        self.pace.see(update.job, now)
+        self.lines.extend(update.log)
+        for row in update.metrics:
             self._take_metric(row)
+        self.last |= update.last
 
     def _take_metric(self, row: Mapping[str, Any]) -> None:
         if row["value"] is None:
             return
-        self.series.setdefault(row["name"], Series()).add(row["step"], row["value"])
+        series = self.series.setdefault(row["name"], Series())
+        series.add(row["step"], row["value"], row.get("low"), row.get("high"))
         self.last[row["name"]] = row["value"]
         self.step, self.epoch = row["step"], row["epoch"]
 
     @property
     def best_psnr(self) -> float | None:
         """The highest validation PSNR, in dB."""
-        return max(self.series["validation/psnr"].values) if "validation/psnr" in self.series else None
+        return max(self.series["validation/psnr"].highs) if "validation/psnr" in self.series else None
 
 
 class Watcher:

@@ -132,11 +132,12 @@ class _Newest:
         self.values: dict[str, float] = {}
         self.epoch = 0.0
 
-    def take(self, rows: Sequence[Row]) -> None:
-        for row in rows:
+    def take(self, update: Update) -> None:
+        for row in update.metrics:
             if row["value"] is not None:
                 self.values[row["name"]] = row["value"]
                 self.epoch = row["epoch"]
+        self.values |= update.last
 
     def texts(self) -> list[str]:
         return metric_texts(self.values, self.epoch) if self.values else []
@@ -161,7 +162,7 @@ class _PlainView:
     def show(self, update: Update, waiting: str) -> None:
         now, job = time.monotonic(), update.job
         self._pace.see(job, now)
-        self._newest.take(update.metrics)
+        self._newest.take(update)
         for line in update.log:
             self.say(_log_text(line).plain)
         phase = waiting or job.phase
@@ -198,7 +199,7 @@ class _TerminalView:
 
     def show(self, update: Update, waiting: str) -> None:
         self._pace.see(update.job, time.monotonic())
-        self._newest.take(update.metrics)
+        self._newest.take(update)
         for line in update.log:
             self._console.print(_log_text(line))
         if self._curve is not None:

@@ -196,7 +196,7 @@ class JobSteering(App[None]):
         update = message.update
         if message.first:
             self.history = History(name=message.name)
-        self.history.take(update.job, update.log, update.metrics, self.clock())
+        self.history.take(update, self.clock())
         before, self.current_job = self.current_job, update.job
         self.job_updates.publish(update)
         if before is None or (before.id, before.state) != (update.job.id, update.job.state):

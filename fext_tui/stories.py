@@ -7,8 +7,9 @@ from typing import Any
 from engine.records import JobRow, Records, Row
 from engine.settings import FIELDS, text_of
 from engine.workspace import Workspace
-from fext_tui.following import History, Series
+from fext_tui.following import History
 from fext_tui.naming import job_name
+from fext_tui.series import Series
 
 METRICS = ("train/loss", "validation/loss", "validation/psnr", "learning_rate", "img_s")
 _TAIL = 30
@@ -52,7 +53,8 @@ def _read_history(records: Records, job: JobRow, name: str) -> History:
     for metric in METRICS:
         points = [row for row in records.curve(job.run, metric) if row["value"] is not None]
         if points:
-            history.series[metric] = Series([row["step"] for row in points], [row["value"] for row in points])
+            columns = ([row[name] for row in points] for name in ("step", "value", "low", "high"))
+            history.series[metric] = Series(*columns)
             history.step, history.epoch = max(history.step, points[-1]["step"]), max(history.epoch, points[-1]["epoch"])
     history.last = records.last_metrics(job.run)
     return history

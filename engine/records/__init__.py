@@ -1,5 +1,7 @@
 """What is remembered: Peewee models on SQLite, and the queries."""
 
-from engine.records.store import ENDED, JobRow, JobState, Records, Row
+from engine.records.connection import Row
+from engine.records.jobs import ENDED, JobRow, JobState
+from engine.records.store import Records
 
 __all__ = ["ENDED", "JobRow", "JobState", "Records", "Row"]

@@ -11,6 +11,7 @@ import peewee
 import psutil
 
 from engine.errors import FextError
+from engine.records.roll_ups import ROLL_UP_ALL
 from engine.records.schema import SCHEMA_VERSION, TABLES
 
 _BUSY_MS = 30_000
@@ -22,6 +23,13 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
         "ALTER TABLE job ADD COLUMN held INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE run ADD COLUMN tags TEXT NOT NULL DEFAULT ''",
+    ),
+    2: (
+        """CREATE TABLE metricbin (run_id INTEGER NOT NULL, name TEXT NOT NULL, level INTEGER NOT NULL,
+        bin INTEGER NOT NULL, step INTEGER NOT NULL, epoch REAL NOT NULL, time REAL NOT NULL, value REAL, low REAL,
+        high REAL, number INTEGER NOT NULL, PRIMARY KEY (run_id, name, level, bin),
+        FOREIGN KEY (run_id) REFERENCES run (id) ON DELETE CASCADE) WITHOUT ROWID""",
+        *ROLL_UP_ALL,
     ),
 }
 """The SQL that brings the tables from a schema version to the next."""

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import peewee
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Text(peewee.TextField):
@@ -95,6 +95,28 @@ class Metric(Table):
         """Unique by run, name and step: one curve is one range of the index."""
 
         indexes: ClassVar = ((("run", "name", "step"), True),)
+
+
+class MetricBin(Table):
+    """Some values of a metric that lie side by side: their mean, extremes and number; at level 2, of more steps."""
+
+    run = peewee.ForeignKeyField(Run, on_delete="CASCADE", index=False)
+    name = Text()
+    level = peewee.IntegerField()
+    bin = peewee.IntegerField()
+    step = peewee.IntegerField()
+    epoch = peewee.FloatField()
+    time = peewee.FloatField()
+    value = peewee.FloatField(null=True)
+    low = peewee.FloatField(null=True)
+    high = peewee.FloatField(null=True)
+    number = peewee.IntegerField()
+
+    class Meta:
+        """Kept in the order of its key: a curve at a level is one piece of the file."""
+
+        primary_key = peewee.CompositeKey("run", "name", "level", "bin")
+        without_rowid = True
 
 
 class LogLine(Table):
@@ -304,8 +326,8 @@ class EmbeddingFile(Table):
 
 
 TABLES: tuple[type[Table], ...] = (
-    Run, Job, Metric, LogLine, Artifact, Dataset, Image, Statistics, Exposure, Entropy, Sharpness, Color, Edges,
-    Texture, Histogram, Finding, Split, Checkpoint, Evaluation, ImageError, EmbeddingFile,
+    Run, Job, Metric, MetricBin, LogLine, Artifact, Dataset, Image, Statistics, Exposure, Entropy, Sharpness, Color,
+    Edges, Texture, Histogram, Finding, Split, Checkpoint, Evaluation, ImageError, EmbeddingFile,
 )  # fmt: skip
 
 METRIC_TABLES: dict[str, type[MetricGroupTable]] = {

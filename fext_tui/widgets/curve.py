@@ -9,9 +9,11 @@ from textual.color import Color
 from textual.geometry import Region
 from textual_plotext import PlotextPlot
 
-from fext_tui.following import Series
+from fext_tui.series import Series
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 16, 5
+_DIMMED = 0.7
+"""How near the color of a range is to the background."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class CurvePlot(PlotextPlot):
     """A plot of some metrics of one run over its steps.
 
     Metrics are told apart by marks as well as by color. Where there are more points than columns, a line shows the
-    mean of each column's points; a peak of the first steps that would flatten all else is cut off.
+    mean of each column's points over the range of their values, dimmed; a peak of the first steps that would flatten
+    all else is cut off.
     """
 
     def __init__(self, *lines: Line, id: str | None = None) -> None:  # noqa: A002 - Textual's name
@@ -79,21 +82,38 @@ class CurvePlot(PlotextPlot):
         if self._logarithmic:
             present = [(line, Series(one.steps, [math.log10(value) for value in one.values])) for line, one in present]
         self._set_axes([series for _, series in present])
-        for line, series in present:
-            self._add_line(line, *thinned(series, width))
+        thin = [(line, thinned(series, width)) for line, series in present]
+        for line, series in thin:
+            self._add_range(line, series)
+        for line, series in thin:
+            self._add_line(line, series)
         return list(Text.from_ansi(plot.build().rstrip("\n")).split("\n"))
 
-    def _add_line(self, line: Line, steps: Sequence[float], values: Sequence[float]) -> None:
-        color = Color.parse(self.app.theme_variables[line.color]).rgb
-        shown = [min(max(value, self._low), self._high) for value in values]
-        if len(steps) > 1:
-            self.plt.plot(steps, shown, marker="braille", color=color)
-        if line.marked or len(steps) == 1:
-            self.plt.scatter(steps, shown, marker="◆" if line.marked else "•", color=color)
+    def _add_range(self, line: Line, series: Series) -> None:
+        """Draw from the least to the greatest value of each point, where they are visibly apart."""
+        visible = (self._high - self._low) / (4 * self.size.height)
+        if max(high - low for low, high in zip(series.lows, series.highs, strict=True)) > visible:
+            steps = [step for step in series.steps for _ in range(2)]
+            ends = [end for pair in zip(series.lows, series.highs, strict=True) for end in pair]
+            color = self._color(line.color).blend(self._color("background"), _DIMMED)
+            self.plt.plot(steps, self._shown(ends), marker="braille", color=color.rgb)
+
+    def _add_line(self, line: Line, series: Series) -> None:
+        color, shown = self._color(line.color).rgb, self._shown(series.values)
+        if len(shown) > 1:
+            self.plt.plot(series.steps, shown, marker="braille", color=color)
+        if line.marked or len(shown) == 1:
+            self.plt.scatter(series.steps, shown, marker="◆" if line.marked else "•", color=color)
+
+    def _color(self, name: str) -> Color:
+        return Color.parse(self.app.theme_variables[name])
+
+    def _shown(self, values: Sequence[float]) -> list[float]:
+        return [min(max(value, self._low), self._high) for value in values]
 
     def _set_axes(self, series: Sequence[Series]) -> None:
         width, height = self.size
-        self._low, self._high = limits([value for one in series for value in one.values])
+        self._low, self._high = limits([value for one in series for value in (*one.values, *one.lows, *one.highs)])
         first = min(one.steps[0] for one in series)
         last = max(one.steps[-1] for one in series)
         most = max(height // 4, 2)
@@ -110,13 +130,18 @@ class CurvePlot(PlotextPlot):
         self.plt.xticks(steps, [f"{tick:,.0f}" if tick == int(tick) else f"{tick:g}" for tick in steps])
 
 
-def thinned(series: Series, columns: int) -> tuple[list[float], list[float]]:
-    """Return steps and values, averaged in runs so that there are at most two points a column."""
+def thinned(series: Series, columns: int) -> Series:
+    """Return a series of at most two points a column: the means of so many points that lie side by side."""
     run = -(-len(series.steps) // (2 * columns))
     if run <= 1:
-        return list(map(float, series.steps)), list(series.values)
-    starts = range(0, len(series.steps), run)
-    return [_mean(series.steps[at : at + run]) for at in starts], [_mean(series.values[at : at + run]) for at in starts]
+        return series
+    parts = [slice(at, at + run) for at in range(0, len(series.steps), run)]
+    return Series(
+        [_mean(series.steps[part]) for part in parts],
+        [_mean(series.values[part]) for part in parts],
+        [min(series.lows[part]) for part in parts],
+        [max(series.highs[part]) for part in parts],
+    )
 
 
 def _mean(values: Sequence[float]) -> float:

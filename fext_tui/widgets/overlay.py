@@ -12,7 +12,7 @@ from engine.comparing import RunFacts, differing
 from engine.settings import text_of
 from fext_tui import text
 from fext_tui.comparison import AXES, COLORS, METRICS, Axis, Comparison, laid
-from fext_tui.following import Series
+from fext_tui.series import Series
 from fext_tui.widgets.curve import CurvePlot, Line
 from fext_tui.widgets.curves_pane import CurvesPane
 

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from textual.message import Message
 
+from engine.jobs.follow import Update
 from engine.jobs.process import boot_id, host_name, start_time
 from engine.records import Records
 from engine.settings import Settings
 from engine.workspace import Workspace
-from fext_tui.following import KEPT_POINTS, FollowingFailed, History, JobEnded, JobHeard, JobsChanged, Series, Watcher
+from fext_tui.following import FollowingFailed, History, JobEnded, JobHeard, JobsChanged, Watcher
+from fext_tui.series import KEPT_POINTS, Series
 
 
 def test_a_curve_that_is_told_again_replaces_what_lies_beyond() -> None:
@@ -25,14 +27,18 @@ def test_a_curve_that_is_told_again_replaces_what_lies_beyond() -> None:
     assert series.values[-1] == -1.0
 
 
-def test_a_long_curve_is_thinned_but_keeps_its_ends() -> None:
-    series = Series()
-    for step in range(10 * KEPT_POINTS):
-        series.add(step, float(step))
-    assert len(series.steps) <= KEPT_POINTS
-    assert series.steps[0] == 0
-    assert series.steps[-1] == 10 * KEPT_POINTS - 1
-    assert series.values == [float(step) for step in series.steps]
+def test_a_long_curve_is_thinned_but_keeps_its_ends_and_extremes() -> None:
+    series, count = Series(), 10 * KEPT_POINTS
+    for step in range(count):
+        series.add(step, -7.0 if step == 5_000 else 99.0 if step == 20_001 else float(step % 2))
+    assert KEPT_POINTS / 2 <= len(series.steps) <= KEPT_POINTS
+    assert series.steps == sorted(series.steps)
+    assert (series.steps[0], series.steps[-1]) == (0, count - 1)
+    assert (series.values[0], series.values[-1]) == (0.0, float((count - 1) % 2))
+    assert (min(series.lows), max(series.highs)) == (-7.0, 99.0)
+    [peak] = [at for at, high in enumerate(series.highs) if high == 99.0]
+    assert series.steps[peak - 1] < 20_001 <= series.steps[peak]
+    assert all(low <= value <= high for low, value, high in zip(series.lows, series.values, series.highs, strict=True))
 
 
 class Heard:
@@ -132,7 +138,7 @@ def test_history_keeps_the_newest_values(records: Records) -> None:
         {"name": "validation/psnr", "step": step, "epoch": step / 2, "value": value}
         for step, value in ((1, 20.0), (2, 24.0), (3, None), (4, 23.0))
     ]
-    history.take(job, [], rows, now=0.0)
+    history.take(Update(job, [], rows), now=0.0)
     assert history.best_psnr == 24.0
     assert history.last["validation/psnr"] == 23.0
     assert (history.step, history.epoch) == (4, 2.0)

@@ -12,7 +12,7 @@ from engine.configurations import read_configuration, save_configuration
 from engine.records import Records
 from engine.settings import Settings
 from engine.workspace import Workspace
-from fext_tui.following import Series
+from fext_tui.series import Series
 from fext_tui.widgets.checkpoints import CheckpointTable
 from fext_tui.widgets.curve import limits, nice_ticks, thinned
 
@@ -231,12 +231,13 @@ def test_limits_cut_the_peak_of_the_first_steps() -> None:
     assert limits([2.0, 2.0])[0] < 2.0 < limits([2.0, 2.0])[1]
 
 
-def test_a_thinned_curve_keeps_its_mean() -> None:
+def test_a_thinned_curve_keeps_its_mean_and_its_extremes() -> None:
     series = Series(list(range(1000)), [float(step % 10) for step in range(1000)])
-    steps, values = thinned(series, 50)
-    assert len(steps) <= 100
-    assert steps == sorted(steps)
-    assert abs(sum(values) / len(values) - 4.5) < 0.01
+    thin = thinned(series, 50)
+    assert len(thin.steps) <= 100
+    assert thin.steps == sorted(thin.steps)
+    assert abs(sum(thin.values) / len(thin.values) - 4.5) < 0.01
+    assert (min(thin.lows), max(thin.highs)) == (0.0, 9.0)
 
 
 async def test_a_key_pressed_before_the_screen_is_there_is_not_typed(

@@ -37,10 +37,11 @@ def test_who_attaches_late_gets_everything_and_then_only_what_is_new(workspace: 
 def test_polls_are_bounded_and_miss_nothing(records: Records) -> None:
     run = records.add_run("a", "redux")
     job = records.add_job("train", "cpu", {}, {}, run)
+    follower = Follower(records, job)
+    follower.poll()
     values(records, run, range(25_000))
     records.add_log_lines(job, [(0.0, "info", str(number)) for number in range(2_500)])
     records.change_job(job, state="done")
-    follower = Follower(records, job)
     updates = [follower.poll()]
     while updates[-1].log or updates[-1].metrics:
         updates.append(follower.poll())
@@ -48,6 +49,24 @@ def test_polls_are_bounded_and_miss_nothing(records: Records) -> None:
     assert max(len(update.log) for update in updates) <= 1_000
     assert [row["step"] for update in updates for row in update.metrics] == list(range(25_000))
     assert [int(row["text"]) for update in updates for row in update.log] == list(range(2_500))
+
+
+def test_a_long_curve_comes_rolled_up_and_then_value_by_value(records: Records) -> None:
+    run = records.add_run("a", "redux")
+    job = records.add_job("train", "cpu", {}, {}, run)
+    values(records, run, range(100_000))
+    records.add_metrics(run, [(99_999, 0.0, 0.0, {"validation/psnr": 30.0})])
+    follower = Follower(records, job)
+    first = follower.poll()
+    assert first.last == {"train/loss": 99_999.0, "validation/psnr": 30.0}
+    assert len(first.metrics) < 5_000
+    assert [row["step"] for row in first.metrics] == sorted(row["step"] for row in first.metrics)
+    losses = [row for row in first.metrics if row["name"] == "train/loss"]
+    assert (losses[0]["low"], losses[-1]["high"]) == (0.0, 99_999.0)
+    values(records, run, range(100_000, 100_003))
+    second = follower.poll()
+    assert [(row["step"], row["value"]) for row in second.metrics] == [(step, step) for step in range(100_000, 100_003)]
+    assert second.last == {}
 
 
 def test_lines_are_those_of_the_job_and_values_those_of_its_run(records: Records) -> None:
