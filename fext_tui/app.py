@@ -1,5 +1,6 @@
 """The app: modes, keys, palette and themes."""
 
+import gc
 import importlib
 import sys
 from collections.abc import Callable, Iterable
@@ -11,13 +12,12 @@ from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from engine.errors import FextError
 from engine.records import Records
 from engine.settings import Settings
 from engine.workspace import Workspace
 from fext_tui.hangup import leave_at_once, leave_on_hangup
 from fext_tui.keys import describe_keys, offered
-from fext_tui.screens.dialogs import Choose, NoRecords, Reading
+from fext_tui.screens.dialogs import Choose, Reading
 from fext_tui.steering import JobSteering
 from fext_tui.theme import DARK, LIGHT, THEMES
 from fext_tui.widgets.job_facts import error_facts
@@ -27,8 +27,12 @@ PRELOAD_SECONDS = 0.5
 
 
 def _load_screens() -> None:
+    """Load them; then let the collector work again where it was put off, and pass over all that is there for good."""
     for name in ("model", "runs", "viewer"):
         importlib.import_module(f"fext_tui.screens.{name}")
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _data() -> Screen[None]:
@@ -59,7 +63,7 @@ class FextApp(JobSteering):
     """FeXT in a terminal."""
 
     TITLE = "FeXT"
-    CSS_PATH = "fext.tcss"
+    CSS_PATH: ClassVar = ["fext.tcss", "screens/data.tcss", "screens/viewer.tcss"]
     BINDING_GROUP_TITLE = "Everywhere"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
         "data": _data, "model": _model, "viewer": _viewer, "runs": _runs,
@@ -75,22 +79,24 @@ class FextApp(JobSteering):
         Binding("q", "quit", "Quit", id="quit", tooltip="Leave; a running job may go on"),
     ]
 
+    DEFAULT_MODE = "data"
+
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
-        super().__init__(workspace, settings)
+        """Open the records.
+
+        Raises:
+            FextError: the workspace or its records cannot be used.
+
+        """
+        super().__init__(Records(workspace.create()), settings)
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = DARK.name
+        self.set_reactive(FextApp.theme, DARK.name)
 
     def on_mount(self) -> None:
-        """Open the records, show the first screen, and follow what runs."""
+        """Follow what runs."""
         if not self.is_headless and sys.__stdin__ is not None:
             leave_on_hangup(sys.__stdin__.fileno(), leave_at_once)
-        try:
-            self.records = Records(self.workspace.create())
-        except FextError as error:
-            self.push_screen(NoRecords(error))
-            return
-        self.switch_mode("data")
         self.watch_jobs()
         self.set_timer(PRELOAD_SECONDS, self._preload)
 
@@ -101,8 +107,7 @@ class FextApp(JobSteering):
     def on_unmount(self) -> None:
         """Let the threads end, and close the records."""
         self.close_jobs()
-        if hasattr(self, "records"):
-            self.records.close()
+        self.records.close()
 
     async def action_quit(self) -> None:
         """Leave; where a job runs, ask what becomes of it."""

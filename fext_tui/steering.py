@@ -15,7 +15,6 @@ from textual.signal import Signal
 from engine.errors import FextError
 from engine.records import JobRow, Records
 from engine.settings import Settings
-from engine.workspace import Workspace
 from fext_tui import text
 from fext_tui.following import FollowingFailed, History, JobEnded, JobHeard, JobsChanged, Watcher
 from fext_tui.notice import notice
@@ -55,18 +54,18 @@ class JobSteering(App[None]):
 
     settings: reactive[Settings] = reactive(Settings)
 
-    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+    def __init__(self, records: Records, settings: Settings) -> None:
         super().__init__()
-        self.workspace = workspace
+        self.records = records
+        self.workspace = records.workspace
         self.set_reactive(JobSteering.settings, settings)
         self.clock: Callable[[], float] = time.time
-        self.records: Records
         self.history = History()
         self.current_job: JobRow | None = None
         self.job_updates: Signal[Update] = Signal(self, "job-updates")
         self.job_ended: Signal[JobRow] = Signal(self, "job-ended")
         self.jobs_changed: Signal[None] = Signal(self, "jobs-changed")
-        self._watcher = Watcher(workspace, self.post_message)
+        self._watcher = Watcher(self.workspace, self.post_message)
 
     @property
     def job_lives(self) -> bool:

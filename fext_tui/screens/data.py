@@ -82,7 +82,6 @@ class DataScreen(FextScreen):
     MODE: ClassVar[str] = "data"
     AUTO_FOCUS = ""
     VERTICAL_BREAKPOINTS = HEIGHTS
-    CSS_PATH = "data.tcss"
     BINDING_GROUP_TITLE = "Data"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "analyze", "Analyze", id="data.analyze", tooltip="Measure all images of the folder"),
@@ -108,7 +107,9 @@ class DataScreen(FextScreen):
             PANES,
             "dataset",
             Container(DatasetCard(id="dataset-card"), id="pane-dataset"),
-            Container(ImageTable(self.fext.workspace), Static(NO_IMAGES, classes="empty"), id="pane-images"),
+            Container(
+                ImageTable(self.fext.workspace), Static(NO_IMAGES, classes="empty"), id="pane-images", classes="-empty"
+            ),
             Container(SettingsForm(("analysis", "data"), opened=("analysis",)), id="pane-settings"),
             DistributionPane(),
             Container(
@@ -116,13 +117,12 @@ class DataScreen(FextScreen):
                 Static(NO_FINDINGS, classes="empty"),
                 Static(id="findings-line"),
                 id="pane-findings",
+                classes="-empty",
             ),
         )
 
     def on_mount(self) -> None:
         """Read what is known, and listen for news."""
-        self.query_one("#pane-images").add_class("-empty")
-        self.query_one("#pane-findings").add_class("-empty")
         self.fext.job_ended.subscribe(self, self._hear_end)
         self.watch(self.app, "settings", self._settings_changed, init=False)
         self._read()

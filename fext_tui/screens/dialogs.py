@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -14,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from engine.errors import EXIT_FAILED, FextError, UsageError
+from engine.errors import UsageError
 from fext_tui.text import safe
 
 _AROUND_TEXT = 12
@@ -58,23 +57,6 @@ class Confirm(ModalScreen[bool]):
     def action_answer(self, answer: bool) -> None:
         """Answer."""
         self.dismiss(answer)
-
-
-class NoRecords(Confirm):
-    """The records cannot be opened: without them there is nothing to show, so the app can only be left."""
-
-    def __init__(self, error: FextError) -> None:
-        super().__init__(safe(error.cause), safe(error.remedy), "", "Leave")
-
-    def on_mount(self) -> None:
-        """Offer the one way out."""
-        self.query_one("#yes").display = False
-        self.query_one("#no").focus()
-
-    def dismiss(self, result: bool | None = None) -> AwaitComplete:
-        """Leave the app, with the exit code of a failure."""
-        self.app.exit(return_code=EXIT_FAILED)
-        return super().dismiss(result)
 
 
 class Choose(ModalScreen[str | None]):

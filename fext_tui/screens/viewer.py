@@ -94,7 +94,6 @@ class ViewerScreen(FextScreen):
 
     MODE: ClassVar[str] = "viewer"
     AUTO_FOCUS = ""
-    CSS_PATH = "viewer.tcss"
     BINDING_GROUP_TITLE = "Viewer"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "move(1)", "Next", group=_MOVE, id="viewer.next", tooltip="The next picture"),

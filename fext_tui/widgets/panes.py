@@ -37,14 +37,15 @@ class Panes(Container):
         super().__init__(*children, classes="panes")
         self._titles = titles
         self.current = current
+        for pane in children:
+            name = str(pane.id).removeprefix("pane-")
+            key, title = titles[name]
+            pane.border_title = Content.assemble((f"{key} ", "bold $footer-key-foreground"), title).markup
+            pane.add_class("pane", *(["-current"] if name == current else []))
 
     def on_mount(self) -> None:
-        """Give each pane its title."""
-        for name, (key, title) in self._titles.items():
-            pane = self._pane(name)
-            pane.add_class("pane")
-            pane.border_title = Content.assemble((f"{key} ", "bold $footer-key-foreground"), title).markup
-        self.show(self.current)
+        """Set the title of the current pane off."""
+        self.screen.query_one(PaneStrip).show(self.current)
 
     def show(self, name: str) -> None:
         """Make a pane the current one."""

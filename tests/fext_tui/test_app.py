@@ -10,6 +10,7 @@ import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
+from engine.errors import FextError
 from engine.records import Records
 from engine.settings import Settings
 from engine.workspace import Workspace
@@ -164,19 +165,13 @@ async def test_the_bar_shows_progress_and_then_the_error(
         assert "No job runs." in shown(pilot)
 
 
-async def test_records_that_cannot_be_read_are_told(
-    make_app: Callable[[], FextApp], workspace: Workspace, shown: Shown
+def test_records_that_cannot_be_read_are_told_before_the_app_begins(
+    make_app: Callable[[], FextApp], workspace: Workspace
 ) -> None:
     workspace.database.write_bytes(b"this is no database, however long it is" * 100)
-    app = make_app()
-    async with app.run_test(size=(100, 30)) as pilot:
-        await pilot.pause()
-        text = shown(pilot)
-        assert "damaged" in text
-        assert "Move the file away" in text
-        await pilot.press("enter")
-        await pilot.pause()
-    assert app.return_code == 1
+    with pytest.raises(FextError, match="damaged") as caught:
+        make_app()
+    assert "Move the file away" in caught.value.remedy
 
 
 async def test_a_refused_job_is_told(opened: Any, until: Any, shown: Shown) -> None:

@@ -316,7 +316,13 @@ def test_test_runs_every_check_and_fails_if_one_does(
     ended = start("-k", "some", script=checkout / ".ci/run", FAILING=failing)
     assert ended.returncode == (1 if failing else 0)
     ran = [line for line in ended.stdout.splitlines() if line.startswith("ran ")]
-    assert ran == ["ran ruff check", "ran ruff format --check", "ran mypy ", "ran lint-imports ", f"ran pytest {PARALLEL} -k some"]
+    assert ran == [
+        "ran ruff check",
+        "ran ruff format --check",
+        "ran mypy ",
+        "ran lint-imports ",
+        f"ran pytest {PARALLEL} -k some",
+    ]
     assert ("FAILED" in ended.stdout) == bool(failing)
     assert installations()[0].endswith("-e .[dev]")
 
