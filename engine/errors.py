@@ -34,3 +34,10 @@ class Stopped(FextError):
 
     def __init__(self, cause: str = "Stopped on request.") -> None:
         super().__init__(cause)
+
+
+class Interrupted(BaseException):
+    """The task was asked to stop amid work that cannot ask for it, and `Report.interruptible` lets it be broken off.
+
+    No `Exception`, so that no library takes it for a failure of its own.
+    """

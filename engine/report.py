@@ -1,6 +1,7 @@
 """How a task tells what it does: progress, metrics, log lines, artifacts, and whether to stop."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -30,6 +31,9 @@ class Report(Protocol):
 
     def stopping(self) -> bool:
         """Return whether the task was asked to stop."""
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Return a context that a request to stop breaks off with `Interrupted`: for long work that cannot ask."""
 
 
 @dataclass
@@ -64,6 +68,10 @@ class CollectedReport:
     def stopping(self) -> bool:
         """Return `stop`."""
         return self.stop
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Return a context that nothing breaks off."""
+        return nullcontext()
 
 
 def go_on(report: Report) -> None:

@@ -3,12 +3,14 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from engine.errors import FextError
+from engine.jobs.requests import StopRequests
 from engine.records import Records
 from engine.report import Level
 from engine.workspace import Workspace
@@ -68,13 +70,11 @@ class RecordingReport:
     Used as a context; at its end all is written, or, after a minute of trying, what could not be is said on ``output``.
     """
 
-    def __init__(
-        self, workspace: Workspace, job: int, run: int | None, stopping: Callable[[], bool], output: Output
-    ) -> None:
+    def __init__(self, workspace: Workspace, job: int, run: int | None, requests: StopRequests, output: Output) -> None:
         self._workspace = workspace
         self._job = job
         self._run = run
-        self._asked = stopping
+        self._requests = requests
         self._output = output
         self._lock = threading.Lock()
         self._pending = _Pending()
@@ -133,7 +133,11 @@ class RecordingReport:
 
     def stopping(self) -> bool:
         """Return whether the job was asked to stop."""
-        return self._asked()
+        return self._requests.came()
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Return a context that a request to stop breaks off."""
+        return self._requests.interruptible()
 
     # --- The thread -------------------------------------------------------------------------------------------
 

@@ -1,10 +1,8 @@
 """A worker: the process of one job. It claims the job, runs its task, and records how that ended."""
 
 import argparse
-import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,6 +11,7 @@ from engine.errors import FextError
 from engine.jobs.outcome import Outcome, outcome_of
 from engine.jobs.process import be_first_to_go, this_process
 from engine.jobs.recording import RecordingReport
+from engine.jobs.requests import StopRequests
 from engine.jobs.tasks import call_arguments, load_task
 from engine.records import JobRow, Records
 from engine.report import Report
@@ -24,7 +23,8 @@ _LAST_TRIES_SECONDS = 60.0
 
 def main() -> int:
     """Run the job that the command line names, and return the exit status: 0 where its outcome was recorded."""
-    asked = _listen()
+    requests = StopRequests()
+    requests.listen()
     be_first_to_go()
     parser = argparse.ArgumentParser(prog="engine.jobs.worker")
     parser.add_argument("--resources", type=Path, required=True)
@@ -34,19 +34,10 @@ def main() -> int:
     try:
         with Records(workspace) as records:
             job = claim(records, options.job)
-            return 0 if job is None or _work(workspace, records, job, asked) else 1
+            return 0 if job is None or _work(workspace, records, job, requests) else 1
     except FextError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-
-
-def _listen() -> Callable[[], bool]:
-    """Go on after a hang-up, note requests to stop from now on, and return what tells whether there was one."""
-    requests: list[int] = []
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: requests.append(number))
-    return lambda: bool(requests)
 
 
 def claim(records: Records, job: int) -> JobRow | None:
@@ -64,8 +55,8 @@ def claim(records: Records, job: int) -> JobRow | None:
     return records.job(job) if claimed else None
 
 
-def _work(workspace: Workspace, records: Records, job: JobRow, asked: Callable[[], bool]) -> bool:
-    with RecordingReport(workspace, job.id, job.run, asked, sys.stderr) as report:
+def _work(workspace: Workspace, records: Records, job: JobRow, requests: StopRequests) -> bool:
+    with RecordingReport(workspace, job.id, job.run, requests, sys.stderr) as report:
         outcome = outcome_of(lambda: _run(workspace, records, job, report), workspace.log_of_job(job.id))
         if outcome.error:
             report.log(outcome.error["cause"], "error")

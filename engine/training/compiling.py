@@ -6,6 +6,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -110,21 +111,28 @@ class TrainingStep:
         self._seconds_left = seconds_left
         self._report = report
         self._trial = self._try() if self.ledger is None or self.ledger.kept else None
-        if self._trial:
-            self._active = next(self._trial)
+        self._trial_began = False
 
     def facts(self) -> dict[str, Any] | None:
         """Return the ledger as a checkpoint keeps it; None while nothing is chosen."""
         return asdict(self.ledger) if self.ledger else None
 
     def loss_and_gradients(self, stored: Tensor, keys: Tensor, scale: torch.amp.GradScaler) -> Tensor:
-        """Return the loss () of a batch after adding its gradients to the parameters."""
+        """Return the loss () of a batch after adding its gradients to the parameters.
+
+        Raises:
+            Interrupted: the task was asked to stop while it compiled; the gradients are worth nothing.
+
+        """
         if self._trial is None:
             return self._run(stored, keys, scale)
+        if not self._trial_began:
+            self._active, self._trial_began = next(self._trial), True
         self._wait()
         began = time.perf_counter()
         try:
-            loss = self._run(stored, keys, scale)
+            with nullcontext() if self._active is self._eager else self._report.interruptible():
+                loss = self._run(stored, keys, scale)
         except Exception as error:
             if self._active is self._eager:
                 raise
@@ -172,6 +180,7 @@ class TrainingStep:
                 self._decide(replace(ledger, why="too little training is left to win its time back"))
                 return self._eager
         self._report.log(f"Compiling the training step with {self._backend} …")
+        self._report.progress("compiling", 0, 0, "")
         try:
             compiled = compile_loss(self._eager, self._backend, self._device)
             settling, seconds = yield from _timed(compiled)

@@ -1,7 +1,7 @@
 """The curves of a run for TensorBoard, beside those in the records."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,10 @@ class TensorBoardReport:
     def stopping(self) -> bool:
         """Return whether the task was asked to stop."""
         return self._report.stopping()
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Return the context of the report behind."""
+        return self._report.interruptible()
 
 
 @contextmanager

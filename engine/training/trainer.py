@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from engine.checkpoints import IMAGES_FILE
 from engine.device import Device
-from engine.errors import FextError
+from engine.errors import FextError, Interrupted
 from engine.feeder import Feeder
 from engine.files import replace_file
 from engine.images.dataset import Indices, TrainingData, listing_text
@@ -135,8 +136,9 @@ class Trainer:
         if self.standing.validation_due:
             self._validate_and_save()
         self._start_clock()
-        while self._share() < 1 and not self.report.stopping():
-            self._train_epoch()
+        with suppress(Interrupted):  # broken off while it compiled: the step at hand is not taken
+            while self._share() < 1 and not self.report.stopping():
+                self._train_epoch()
         self._stop_clock()
         finished = self._share() >= 1
         if finished and self._saved_step != self.standing.step:

@@ -3,17 +3,21 @@
 import errno
 import io
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from engine.errors import Interrupted
 from engine.jobs import recording
 from engine.jobs.recording import RecordingReport
+from engine.jobs.requests import StopRequests
 from engine.records import Records, opening
 from engine.workspace import Workspace
 
@@ -31,7 +35,7 @@ def job(records: Records, run: int) -> int:
 
 
 def report_of(workspace: Workspace, job: int, run: int | None, output: Any = None) -> RecordingReport:
-    return RecordingReport(workspace, job, run, lambda: False, output or io.StringIO())
+    return RecordingReport(workspace, job, run, StopRequests(), output or io.StringIO())
 
 
 def test_everything_told_is_there_at_the_end(workspace: Workspace, records: Records, job: int, run: int) -> None:
@@ -175,10 +179,11 @@ def test_a_full_disk_is_outlasted(workspace: Workspace, records: Records, job: i
 import io, resource, sys, time
 from pathlib import Path
 from engine.jobs.recording import RecordingReport
+from engine.jobs.requests import StopRequests
 from engine.workspace import Workspace
 
 output = io.StringIO()
-with RecordingReport(Workspace(Path(sys.argv[1])), {job}, {run}, lambda: False, output) as report:
+with RecordingReport(Workspace(Path(sys.argv[1])), {job}, {run}, StopRequests(), output) as report:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
     for step in range(2000):
         report.metrics(step, 0.0, {{"train/loss": 1.0}})
@@ -244,8 +249,38 @@ def test_a_run_deleted_meanwhile_does_not_end_the_task(
 
 
 def test_a_stop_is_passed_on(workspace: Workspace, job: int) -> None:
-    asked: list[bool] = []
-    report = RecordingReport(workspace, job, None, lambda: bool(asked), io.StringIO())
-    assert not report.stopping()
-    asked.append(True)
-    assert report.stopping()
+    requests = StopRequests()
+    report = RecordingReport(workspace, job, None, requests, io.StringIO())
+    with signals_kept():
+        requests.listen()
+        assert not report.stopping()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert report.stopping()
+
+
+def test_a_stop_breaks_off_what_lets_itself_be_broken_off(workspace: Workspace, job: int) -> None:
+    requests = StopRequests()
+    report = RecordingReport(workspace, job, None, requests, io.StringIO())
+    reached = []
+    with signals_kept():
+        requests.listen()
+        with report.interruptible():
+            reached.append("an end")
+        threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+        with pytest.raises(Interrupted), report.interruptible():
+            reached.append(threading.Event().wait(60))
+        os.kill(os.getpid(), signal.SIGTERM)  # outside, it is only noted
+        with pytest.raises(Interrupted), report.interruptible():
+            reached.append("a beginning")
+    assert reached == ["an end"]
+
+
+@contextmanager
+def signals_kept() -> Iterator[None]:
+    """Put the handlers of signals back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
