@@ -1,6 +1,7 @@
 """``fext`` without a verb: the app."""
 
 import gc
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ from fext_tui.cli.invocation import Invocation
 if TYPE_CHECKING:
     from engine.settings import Settings
     from engine.workspace import Workspace
+
+
+_FRAMES = "240"
+"""How many times a second Textual may paint: what changes waits for the next time, up to twice as a key is answered."""
 
 
 def open_app(invocation: Invocation) -> int:
@@ -37,6 +42,7 @@ def run_app(workspace: "Workspace", settings: "Settings") -> int:
     lets it be collected from then on.
     """
     gc.disable()
+    os.environ.setdefault("TEXTUAL_FPS", _FRAMES)
     from fext_tui.app import FextApp
 
     app = FextApp(workspace, settings)

@@ -102,7 +102,7 @@ def plot(curves: Sequence[Curve], width: int, height: int, colors: Mapping[str, 
 
 
 def _set_axes(figure: Any, top: float, height: int) -> None:
-    from fext_tui.widgets.curve import nice_ticks
+    from fext_tui.plotting import nice_ticks
 
     ticks = nice_ticks(0, top, max(height // 5, 2))
     decimals = max(0, -math.floor(math.log10(ticks[1]))) if len(ticks) > 1 else 1

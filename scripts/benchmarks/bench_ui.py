@@ -1,6 +1,7 @@
 """How quick the app is for its person, in a pseudo-terminal, while a job compiles and trains on all cores."""
 
 import argparse
+import os
 import random
 import statistics
 import subprocess
@@ -67,6 +68,7 @@ FIGURES = {
 def measure(options: argparse.Namespace, scratch: Path) -> Account:
     """Return every figure of `FIGURES`, and what they were measured with."""
     workspace = Workspace(scratch / "workspace").create()
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(scratch / "compiled")
     account: Account = {"starts": options.starts, "keys": options.keys, "values": options.values}
     account |= starting(workspace, options.starts)
     account |= long_run(workspace, options.values)
@@ -165,12 +167,10 @@ def key_times(terminal: Terminal, keys: int, going: Callable[[], bool] = lambda:
     """Return the milliseconds from a key to the paint that answers it, of so many keys, while it is ``going`` on."""
     pauses, times = random.Random(1), []
     answers = ((DOWN, shows("model.latent_channels")), (UP, shows("model.variant")))
-    for number in range(keys):
-        if not going():
-            break
-        key, answer = answers[number % 2]
-        times.append(_answered(terminal, key, answer))
-        terminal.follow(pauses.uniform(0.02, 0.12))
+    while len(times) < keys and going():
+        for key, answer in answers:
+            times.append(_answered(terminal, key, answer))
+            terminal.follow(pauses.uniform(0.02, 0.12))
     return times
 
 

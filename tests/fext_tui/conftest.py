@@ -1,6 +1,7 @@
 """The app in a terminal of the tests' own, on workspaces whose contents and times are fixed."""
 
 import asyncio
+import contextlib
 import json
 import math
 import os
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.worker import Worker, WorkerCancelled
 
 from engine.checkpoints import mark_complete
 from engine.jobs.lock import RunnerLock
@@ -176,14 +178,14 @@ async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: fl
 async def settle(pilot: Pilot[None]) -> None:
     """Wait until the threads that read have ended, what they told was shown, and nothing is to be painted."""
     for _ in range(3):
-        await asyncio.gather(
-            *(
-                worker.wait()
-                for worker in list(pilot.app.workers)
-                if worker.group != "follow" and not worker.is_finished
-            )
-        )
+        busy = [worker for worker in pilot.app.workers if worker.group != "follow" and not worker.is_finished]
+        await asyncio.gather(*map(_end_of, busy))
         await pilot.pause()
+
+
+async def _end_of(worker: Worker[Any]) -> None:
+    with contextlib.suppress(WorkerCancelled):  # a later one does its work
+        await worker.wait()
 
 
 def shown(pilot: Pilot[None]) -> str:

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from engine.records import Records
 from fext_tui.comparison import COLORS, Axis, laid, read_comparison, smoothed
-from fext_tui.widgets.curve import logarithmic_ticks
+from fext_tui.plotting import logarithmic_ticks
 from fext_tui.widgets.job_table import JobTable
 from fext_tui.widgets.overlay import Overlay, comparison_facts
 

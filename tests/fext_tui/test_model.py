@@ -12,9 +12,9 @@ from engine.configurations import read_configuration, save_configuration
 from engine.records import Records
 from engine.settings import Settings
 from engine.workspace import Workspace
+from fext_tui.plotting import limits, nice_ticks, thinned
 from fext_tui.series import Series
 from fext_tui.widgets.checkpoints import CheckpointTable
-from fext_tui.widgets.curve import limits, nice_ticks, thinned
 
 Shown = Callable[[Pilot[None]], str]
 
