@@ -25,6 +25,9 @@ from fext_tui.widgets.job_facts import error_facts
 PRELOAD_SECONDS = 0.5
 """After the first screen is painted, the others' modules are loaded."""
 
+MACHINE_SECONDS = 2.0
+"""How often the machine is read while a job runs."""
+
 
 def _load_screens() -> None:
     """Load them; then let the collector work again where it was put off, and pass over all that is there for good."""
@@ -75,6 +78,7 @@ class FextApp(JobSteering):
         Binding("2", "mode('model')", "Model", show=False, id="mode.model", tooltip="Settings, training, checkpoints"),
         Binding("3", "mode('viewer')", "Viewer", show=False, id="mode.viewer", tooltip="Pictures and plots"),
         Binding("4", "mode('runs')", "Runs", show=False, id="mode.runs", tooltip="Jobs, runs, records"),
+        Binding("M", "machine", "Machine", show=False, id="machine", tooltip="Processor, memory, disk, GPUs"),
         Binding("question_mark", "keys", "Keys", id="keys", key_display="?", tooltip="All keys of this screen"),
         Binding("q", "quit", "Quit", id="quit", tooltip="Leave; a running job may go on"),
     ]
@@ -98,7 +102,13 @@ class FextApp(JobSteering):
         if not self.is_headless and sys.__stdin__ is not None:
             leave_on_hangup(sys.__stdin__.fileno(), leave_at_once)
         self.watch_jobs()
+        self.set_interval(MACHINE_SECONDS, self._read_machine)
         self.set_timer(PRELOAD_SECONDS, self._preload)
+
+    def _read_machine(self) -> None:
+        """Read the machine while a job runs on it; the top bar tells it."""
+        if self.running_here is not None:
+            self.read_machine()
 
     def _preload(self) -> None:
         """Load the other screens' modules in a thread, so that their keys answer at once."""
@@ -151,6 +161,12 @@ class FextApp(JobSteering):
     def action_keys(self) -> None:
         """Show what every key does here."""
         self.push_screen(Reading("Keys", describe_keys(self.screen)))
+
+    def action_machine(self) -> None:
+        """Show what the machine does."""
+        from fext_tui.screens.machine import MachinePanel
+
+        self.push_screen(MachinePanel())
 
     def action_error(self) -> None:
         """Show the followed job's error in full."""

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,15 +14,26 @@ from textual.reactive import reactive
 from textual.signal import Signal
 
 from engine.errors import FextError
+from engine.jobs.process import boot_id, host_name
+from engine.machine import Machine, MachineUse
 from engine.records import JobRow, Records
 from engine.settings import Settings
 from fext_tui import text
 from fext_tui.following import FollowingFailed, History, JobEnded, JobHeard, JobsChanged, Watcher
+from fext_tui.machine import READINGS
 from fext_tui.notice import notice
 from fext_tui.screens.dialogs import Confirm
 
 if TYPE_CHECKING:
     from engine.jobs.follow import Update
+
+
+class MachineRead(Message):
+    """The machine was read."""
+
+    def __init__(self, use: MachineUse) -> None:
+        super().__init__()
+        self.use = use
 
 
 class JobSubmitted(Message):
@@ -65,7 +77,18 @@ class JobSteering(App[None]):
         self.job_updates: Signal[Update] = Signal(self, "job-updates")
         self.job_ended: Signal[JobRow] = Signal(self, "job-ended")
         self.jobs_changed: Signal[None] = Signal(self, "jobs-changed")
+        self.machine = Machine(self.workspace.root)
+        self.machine_readings: deque[MachineUse] = deque(maxlen=READINGS)
+        self.machine_read: Signal[MachineUse] = Signal(self, "machine-read")
+        self._reads_machine = False
         self._watcher = Watcher(self.workspace, self.post_message)
+
+    @property
+    def running_here(self) -> JobRow | None:
+        """The followed job, where it runs on this machine."""
+        job = self.current_job
+        is_here = job is not None and job.state == "running" and (job.host, job.boot) == (host_name(), boot_id())
+        return job if is_here else None
 
     @property
     def job_lives(self) -> bool:
@@ -89,6 +112,22 @@ class JobSteering(App[None]):
     def watch_jobs(self) -> None:
         """Start the thread that follows jobs."""
         self.run_worker(self._watcher.run, group="follow", thread=True)
+
+    def read_machine(self) -> None:
+        """Read what the machine does, in a thread; a reading that is under way is waited for."""
+        if self._reads_machine:
+            return
+        self._reads_machine = True
+        job = self.running_here
+        pid = job.pid if job is not None else None
+        self.in_thread(lambda: self.post_message(MachineRead(self.machine.read(pid))), "machine")
+
+    @on(MachineRead)
+    def _take_reading(self, message: MachineRead) -> None:
+        self._reads_machine = False
+        if not self.machine_readings or message.use != self.machine_readings[-1]:  # the same is read while it is fresh
+            self.machine_readings.append(message.use)
+        self.machine_read.publish(message.use)
 
     def close_jobs(self) -> None:
         """Let that thread end."""
@@ -195,8 +234,11 @@ class JobSteering(App[None]):
         update = message.update
         if message.first:
             self.history = History(name=message.name)
+            self.machine_readings.clear()
         self.history.take(update, self.clock())
         before, self.current_job = self.current_job, update.job
+        if message.first and self.running_here is not None:
+            self.read_machine()
         self.job_updates.publish(update)
         if before is None or (before.id, before.state) != (update.job.id, update.job.state):
             self.refresh_bindings()

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _FRAMES = "240"
 """How many times a second Textual may paint: what changes waits for the next time, up to twice as a key is answered."""
 
+_SWITCH_SECONDS = 0.001
+"""How long a thread that draws or reads may hold up the one that answers keys."""
+
 
 def open_app(invocation: Invocation) -> int:
     """Open the app on the workspace, and return the exit code when it is closed.
@@ -42,6 +45,7 @@ def run_app(workspace: "Workspace", settings: "Settings") -> int:
     lets it be collected from then on.
     """
     gc.disable()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     os.environ.setdefault("TEXTUAL_FPS", _FRAMES)
     from fext_tui.app import FextApp
 

@@ -10,6 +10,7 @@ from textual.events import Click, Resize
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from fext_tui.machine import machine_words
 from fext_tui.text import folder_name, shortened
 from fext_tui.widgets.job_bar import JobBar
 from fext_tui.widgets.key_line import KeyLine
@@ -30,19 +31,36 @@ TABS = (("1", "data", "Data"), ("2", "model", "Model"), ("3", "viewer", "Viewer"
 
 
 class TopBar(Static):
-    """One line: the product, the four screens with their keys, the workspace."""
+    """One line: the product, the four screens with their keys; the workspace, or the machine while a job runs on it."""
 
     def __init__(self, mode: str) -> None:
         super().__init__(id="top-bar")
         self._mode = mode
 
+    def on_mount(self) -> None:
+        """Listen for what the right end tells."""
+        for signal in (self._fext.machine_read, self._fext.job_ended, self._fext.jobs_changed):
+            signal.subscribe(self, self._tell)
+
     def on_resize(self) -> None:
         """Write the line anew for this width."""
+        self._tell()
+
+    @property
+    def _fext(self) -> "FextApp":
+        return cast("FextApp", self.app)
+
+    def _tell(self, _: object = None) -> None:
         line = Content.assemble((PRODUCT, "bold $accent"), *(self._tab(*tab) for tab in TABS))
-        root = cast("FextApp", self.app).workspace.root
         room = self.size.width - line.cell_length - 3
-        place = shortened(folder_name(root), room) if room > 8 else ""
-        self.update(line + Content.styled(f"{place:>{max(room, 0) + 1}}", "$text-muted"))
+        told = self._right_end(room) if room > 8 else ""
+        self.update(line + Content.styled(f"{told:>{max(room, 0) + 1}}", "$text-muted"), layout=False)
+
+    def _right_end(self, room: int) -> str:
+        job, readings = self._fext.running_here, self._fext.machine_readings
+        if job is not None and readings:
+            return machine_words(readings[-1], job.lane, room)
+        return shortened(folder_name(self._fext.workspace.root), room)
 
     def _tab(self, key: str, mode: str, title: str) -> tuple[str, str]:
         here = "bold $block-cursor-foreground on $block-cursor-background"
@@ -54,7 +72,7 @@ class TopBar(Static):
         for key, mode, title in TABS:
             right = left + len(key) + len(title) + 3
             if left <= event.x < right:
-                cast("FextApp", self.app).action_mode(mode)
+                self._fext.action_mode(mode)
             left = right
 
 

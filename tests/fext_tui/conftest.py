@@ -18,6 +18,7 @@ from textual.worker import Worker, WorkerCancelled
 from engine.checkpoints import mark_complete
 from engine.jobs.lock import RunnerLock
 from engine.jobs.process import boot_id, host_name, start_time
+from engine.machine import GpuUse, JobUse, Machine, MachineUse
 from engine.records import Records
 from engine.settings import Settings
 from engine.workspace import Workspace
@@ -136,6 +137,16 @@ def no_runner(workspace: Workspace) -> Iterator[None]:
         yield
 
 
+class StillMachine(Machine):
+    """A machine of two cores and one GPU on which always the same happens."""
+
+    def read(self, pid: int | None) -> MachineUse:
+        """Return it."""
+        gpu = GpuUse(0, "NVIDIA H100 80GB HBM3", 0.97, 41_200_000_000, 80_000_000_000, 38_000_000_000, 64, 412.0, 700.0)
+        job = None if pid is None else JobUse(1.8, 2_100_000_000)
+        return MachineUse(0.0, 2, 0.52, 8_100_000_000, 24_000_000_000, 69_000_000_000, 250_000_000_000, (gpu,), job)
+
+
 @pytest.fixture
 def make_app(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FextApp]:
     """Return what makes the app on `workspace`, its clock standing at `NOW`, its path shown as ``~/workspace``."""
@@ -144,6 +155,7 @@ def make_app(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[
     def make(values: Mapping[str, Any] | None = None) -> FextApp:
         app = FextApp(workspace, Settings().with_values(values or {}))
         app.clock = lambda: NOW
+        app.machine = StillMachine(workspace.root)
         return app
 
     return make
