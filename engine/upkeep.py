@@ -1,4 +1,4 @@
-"""The upkeep of a workspace: removing logs, describing and deleting runs."""
+"""The upkeep of a workspace: removing logs, describing, renaming and deleting runs."""
 
 import shutil
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.checkpoints import delete_checkpoint
 from engine.errors import FextError, UsageError
 from engine.records import Records, Row
-from engine.workspace import Workspace
+from engine.workspace import Workspace, check_name
 
 
 def remove_logs(workspace: Workspace, records: Records) -> tuple[int, int]:
@@ -51,6 +51,40 @@ def describe_run(records: Records, name: str, text: str) -> Row:
 def description_of(note: str, tags: Iterable[str]) -> str:
     """Return note and tags of a run as one text, as `describe_run` takes it."""
     return " ".join((*(f"#{tag}" for tag in tags), note)).strip()
+
+
+def rename_run(workspace: Workspace, records: Records, name: str, wanted: str) -> None:
+    """Give a run another name: in the records, and to its folders of checkpoints, figures and TensorBoard curves.
+
+    Raises:
+        UsageError: there is no run of that name; the wanted one is taken or cannot be one; a job that waits or runs
+            needs the old one.
+        FextError: a folder cannot be renamed; nothing is changed then.
+
+    """
+    run = records.existing_run(name)
+    check_name(wanted, "run")
+    folders = [folder / name for folder in (workspace.checkpoints, workspace.validation, workspace.tensorboard)]
+    if records.run_named(wanted) or any(folder.with_name(wanted).exists() for folder in folders):
+        raise UsageError(f"There is a run or a checkpoint named {wanted!r} already.", "Choose another name.")
+    for job in records.jobs("queued", "running"):
+        if job.run == run["id"] or str(job.arguments.get("checkpoint", "")).partition("/")[0] == name:
+            raise UsageError(f"Job {job.id} ({job.kind}) of {name!r} is {job.state}.", "Rename it when that has ended.")
+    moved: list[Path] = []
+    try:
+        for folder in folders:
+            if folder.exists():
+                folder.rename(folder.with_name(wanted))
+                moved.append(folder)
+        records.rename_run(run["id"], wanted, [(folder, folder.with_name(wanted)) for folder in folders])
+    except BaseException as error:
+        for folder in moved:
+            folder.with_name(wanted).rename(folder)
+        if isinstance(error, OSError):
+            raise FextError(
+                f"{error.filename} cannot be renamed: {error.strerror}.", "Mend its permissions."
+            ) from error
+        raise
 
 
 def delete_run(workspace: Workspace, records: Records, name: str, *, checkpoints: bool) -> None:

@@ -34,6 +34,7 @@ class Workspace:
         self.checkpoints = self.root / "checkpoints"
         self.configurations = self.root / "configurations"
         self.logs = self.root / "logs"
+        self.tensorboard = self.logs / "tensorboard"
         self.templates = self.root / "templates"
         self.environment_file = self.root / ".env"
 

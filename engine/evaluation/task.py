@@ -81,7 +81,7 @@ def evaluate(
     figure = workspace.validation / checkpoint / f"reconstructions-{chosen.subset}.png"
     reconstruction_figure(pairs, figure, f"{checkpoint} · {means['psnr']:.2f} dB over {len(rows):,} images")
     report.artifact("figure", figure)
-    _draw_curves(records, model.config.name, figure.with_name("curves.png"), report)
+    _draw_curves(records, state.parent.name, figure.with_name("curves.png"), report)
     facts = {
         "job": job,
         "checkpoint": checkpoint,

@@ -1,14 +1,16 @@
 """Runs in the records: their names and notes, figures, and saved states."""
 
+import json
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import peewee
 
 from engine.errors import UsageError
 from engine.records.connection import Connection, Row
-from engine.records.schema import Checkpoint, Job, Metric, Run
+from engine.records.schema import Artifact, Checkpoint, EmbeddingFile, Evaluation, Job, Metric, Run
 
 
 class RunRecords(Connection):
@@ -61,13 +63,19 @@ class RunRecords(Connection):
         return run
 
     def runs(self, limit: int = 500) -> list[Row]:
-        """Return the newest runs with the newest job's number and state, best PSNR, last epoch and step."""
+        """Return the newest runs with the newest job's number and state, best PSNR, last epoch and pace."""
         best = Metric.select(peewee.fn.MAX(Metric.value)).where(
             (Metric.run == Run.id) & (Metric.name == "validation/psnr")
         )
         last = (
             Metric.select(Metric.epoch)
             .where((Metric.run == Run.id) & (Metric.name == "train/loss"))
+            .order_by(Metric.step.desc())
+            .limit(1)
+        )
+        pace = (
+            Metric.select(Metric.value)
+            .where((Metric.run == Run.id) & (Metric.name == "img_s"))
             .order_by(Metric.step.desc())
             .limit(1)
         )
@@ -81,6 +89,7 @@ class RunRecords(Connection):
                 Job.ended,
                 best.alias("psnr"),
                 last.alias("epoch"),
+                pace.alias("img_s"),
             )
             .join(Job, peewee.JOIN.LEFT_OUTER, on=(Job.id == newest))
             .order_by(Run.id.desc())
@@ -106,6 +115,29 @@ class RunRecords(Connection):
     def change_run(self, run: int, **values: str) -> None:
         """Change ``note`` or ``tags`` (words separated by spaces) of a run."""
         self._run(Run.update(values).where(Run.id == run))
+
+    def rename_run(self, run: int, wanted: str, folders: Iterable[tuple[Path, Path]]) -> None:
+        """Give a run another name wherever it is told: as a checkpoint's, and in paths, whose folders moved."""
+        with self.transaction():
+            name = str(self.run(run)["name"])
+            self._run(Run.update(name=wanted).where(Run.id == run))
+            for table in (Evaluation, EmbeddingFile):
+                self._replace_beginning(table.checkpoint, name, wanted)
+            for old, new in folders:
+                stored = (self.workspace.stored_path(old), self.workspace.stored_path(new))
+                self._replace_beginning(Artifact.path, *stored)
+            for row in self._rows(Job.select(Job.id, Job.arguments)):
+                arguments = json.loads(row["arguments"])
+                told = str(arguments.get("checkpoint", ""))
+                if told.partition("/")[0] == name:
+                    renamed = json.dumps(arguments | {"checkpoint": wanted + told.removeprefix(name)})
+                    self._run(Job.update(arguments=renamed).where(Job.id == row["id"]))
+
+    def _replace_beginning(self, column: Any, old: str, new: str) -> None:
+        """Put another first part, before a slash or the end, into a column where it stands."""
+        rest = peewee.fn.SUBSTR(column, len(old) + 1)
+        begins = (peewee.fn.SUBSTR(column, 1, len(old)) == old) & (peewee.fn.SUBSTR(rest, 1, 1) << ("", "/"))
+        self._run(column.model.update({column: peewee.Value(new).concat(rest)}).where(begins))
 
     def delete_run(self, run: int) -> None:
         """Delete a run with its curve and its checkpoints' records; its jobs stay."""

@@ -66,7 +66,7 @@ def with_tensorboard(report: Report, settings: Settings, workspace: Workspace, n
         raise UsageError(
             "training.tensorboard is on, and TensorBoard is not installed.", "pip install 'fext-tui[tensorboard]'"
         ) from error
-    folder = workspace.logs / "tensorboard" / name
+    folder = workspace.tensorboard / name
     with SummaryWriter(str(folder)) as writer:
         report.log(f"Curves for TensorBoard: tensorboard --logdir {folder.parent}")
         yield TensorBoardReport(report, writer)

@@ -1,8 +1,8 @@
-"""``fext note`` and ``fext delete``: what becomes of a training run."""
+"""``fext note``, ``fext rename`` and ``fext delete``: what becomes of a training run."""
 
 import click
 
-from engine.upkeep import delete_run, describe_run, description_of
+from engine.upkeep import delete_run, describe_run, description_of, rename_run
 from fext_tui.cli.invocation import Invocation
 from fext_tui.cli.maintain import ask
 from fext_tui.cli.options import workspace_options
@@ -20,6 +20,19 @@ def note(invocation: Invocation, run: str, words: tuple[str, ...]) -> int:
         row = describe_run(records, run, " ".join(words)) if words else records.existing_run(run)
     values = {"run": row["name"], "note": row["note"], "tags": row["tags"].split()}
     invocation.answer(values, safe(description_of(row["note"], row["tags"].split())) or "No note.")
+    return 0
+
+
+@click.command()
+@click.argument("run")
+@click.argument("name")
+@workspace_options
+@click.pass_obj
+def rename(invocation: Invocation, run: str, name: str) -> int:
+    """Give RUN, and its checkpoints, another NAME."""
+    with invocation.records() as records:
+        rename_run(invocation.workspace(), records, run, name)
+    invocation.answer({"run": name, "before": run}, f"{safe(run)} is named {safe(name)}.")
     return 0
 
 

@@ -29,6 +29,7 @@ VERBS = {
     "queue": Verb("Jobs", "queue:queue", "List the jobs that wait, change their order, hold one back."),
     "compare": Verb("Jobs", "compare:compare", "Show training runs side by side, with the settings that differ."),
     "note": Verb("Jobs", "runs:note", "Write a note and tags to a training run."),
+    "rename": Verb("Jobs", "runs:rename", "Give a training run and its checkpoints another name."),
     "delete": Verb("Jobs", "runs:delete", "Delete a training run from the records, with or without its checkpoints."),
     "attach": Verb("Jobs", "jobs:attach", "Follow a job that runs or waits."),
     "stop": Verb("Jobs", "jobs:stop", "Stop a job: it saves a checkpoint and ends. A second time: kill it."),

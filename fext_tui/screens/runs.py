@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -13,15 +14,17 @@ from textual.widgets import DataTable, Static
 
 from engine.jobs.queueing import Place, hold, move
 from engine.records import JobRow, Records, Row
-from engine.upkeep import delete_run, describe_run, description_of, remove_logs
+from engine.upkeep import delete_run, describe_run, description_of, remove_logs, rename_run
+from engine.workspace import check_name
 from fext_tui import text
 from fext_tui.comparison import COLORS, Comparison, read_comparison
+from fext_tui.job_lines import job_lines
 from fext_tui.screens.base import FextScreen
 from fext_tui.screens.dialogs import Ask, Choose, Confirm
 from fext_tui.stories import JobStory, read_story
 from fext_tui.throttle import Throttle
 from fext_tui.widgets.job_facts import story_facts
-from fext_tui.widgets.job_table import JobTable
+from fext_tui.widgets.job_table import JobList, JobTable
 from fext_tui.widgets.overlay import ComparedCurves, Overlay, comparison_facts
 from fext_tui.widgets.panes import Panes, PaneStrip
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from engine.jobs.follow import Update
 
 PANES = {"jobs": ("b", "Jobs"), "details": ("i", "Details"), "curves": ("v", "Curves")}
-SHOWN_JOBS = 200
+SHOWN_JOBS = 500
 """How many of the newest jobs the table shows; `x` exports all of them."""
 TOLD_SECONDS = 2.0
 """How long the progress of a running job stands in the table before it is renewed."""
@@ -112,6 +115,14 @@ class RunsScreen(FextScreen):
         Binding("H", "hold", "Hold", id="runs.hold", group=_QUEUE, tooltip="Pass it over, or release it again"),
         Binding("n", "note", "Note", id="runs.note", tooltip="Write a note and tags to the selected run"),
         Binding(
+            "N",
+            "rename",
+            "Rename",
+            show=False,
+            id="runs.rename",
+            tooltip="Give the selected run and its checkpoints another name",
+        ),
+        Binding(
             "d",
             "delete_run",
             "Delete",
@@ -174,7 +185,7 @@ class RunsScreen(FextScreen):
         yield Panes(
             PANES,
             "jobs",
-            Container(JobTable(), Static(EMPTY, classes="empty"), id="pane-jobs"),
+            Container(JobList(), Static(EMPTY, classes="empty"), id="pane-jobs"),
             VerticalScroll(Static(id="story"), id="pane-details"),
             ComparedCurves(NO_CURVE),
         )
@@ -199,7 +210,7 @@ class RunsScreen(FextScreen):
             "resume": trained and job is not None and job.has_ended,
             **dict.fromkeys(("move", "hold"), job is not None and job.state == "queued"),
             **dict.fromkeys(("mark", "note"), trained),
-            "delete_run": trained and job is not None and job.has_ended,
+            **dict.fromkeys(("rename", "delete_run"), trained and job is not None and job.has_ended),
             **dict.fromkeys(("unmark", "overlay"), bool(self._marked)),
             **dict.fromkeys(("export", "remove_logs", "delete"), bool(self._jobs)),
         }
@@ -220,7 +231,9 @@ class RunsScreen(FextScreen):
         self.set_focus(self.query_one(target) if target else None)
 
     def action_leave_field(self) -> None:
-        """Go back to the table; there, clear away the news of an ended job."""
+        """Go back to the table; there, take the filter away, else clear away the news of an ended job."""
+        if self.query_one(JobList).close_filter():
+            return
         if self.query_one(JobTable).has_focus:
             super().action_leave_field()
         self.action_pane("jobs")
@@ -250,7 +263,9 @@ class RunsScreen(FextScreen):
 
     def _show_table(self) -> None:
         marks = dict(zip(self._marked, COLORS, strict=False))
-        self.query_one(JobTable).show_jobs(list(self._jobs.values()), self._runs, marks, self._queue, self.fext.clock())
+        now = self.fext.clock()
+        lines = job_lines(list(self._jobs.values()), self._runs, now)
+        self.query_one(JobList).show_jobs(lines, marks, self._queue, now)
 
     def _hear(self, update: "Update") -> None:
         if not update.job.has_ended:
@@ -400,6 +415,20 @@ class RunsScreen(FextScreen):
             Ask(title, "Words that begin with # are tags.", description_of(run["note"], run["tags"].split())), answered
         )
 
+    def action_rename(self) -> None:
+        """Ask for another name of the selected run."""
+        run = self._selected_run
+        if run is None:
+            return
+
+        def answered(name: str | None) -> None:
+            if name is not None and name != run["name"]:
+                self.fext.with_records(lambda records: self._rename(records, run["name"], name), "change")
+
+        title = f"Rename {text.safe(run['name'])}"
+        check = partial(check_name, what="run")
+        self.app.push_screen(Ask(title, "Its checkpoints are named so too.", run["name"], check), answered)
+
     def action_delete_run(self) -> None:
         """Delete the selected run, after asking."""
         run = self._selected_run
@@ -422,6 +451,10 @@ class RunsScreen(FextScreen):
     def _selected_run(self) -> Row | None:
         job = self._selected
         return self._runs.get(job.run) if job is not None and job.run is not None else None
+
+    def _rename(self, records: Records, name: str, wanted: str) -> None:
+        rename_run(self.fext.workspace, records, name, wanted)
+        self._read_jobs(records)
 
     def _describe(self, records: Records, name: str, words: str) -> None:
         describe_run(records, name, words)

@@ -18,10 +18,9 @@ async def test_jobs_are_listed_newest_first(furnished: Workspace, opened: Any, s
     async with opened(size=(160, 48), keys="4") as pilot:
         lines = shown(pilot).splitlines()
         newest = next(index for index, line in enumerate(lines) if "5  train     stopped  medium-wide" in line)
-        assert "2:10" in lines[newest]
-        assert "27.90 dB" in lines[newest]
+        assert "27.08   17.3     62  2:10" in lines[newest]
         assert "4  train     failed   large-first" in lines[newest + 1]
-        assert "25.31 dB" in lines[newest + 3]
+        assert "2  evaluate  done     redux-photos" in lines[newest + 3]
 
 
 async def test_details_show_what_differs_and_what_went_wrong(furnished: Workspace, opened: Any, shown: Shown) -> None:
@@ -173,18 +172,73 @@ async def test_the_figure_of_a_job_opens_in_the_viewer(
 
 
 async def test_a_note_is_written_to_the_selected_run(
-    furnished: Workspace, records: Records, opened: Any, settle: Any, shown: Shown
+    furnished: Workspace, records: Records, opened: Any, until: Any, shown: Shown
 ) -> None:
     async with opened(size=(160, 48), keys="4 n") as pilot:
         assert "Note of medium-wide" in shown(pilot)
         await pilot.press(*"#night [b]", "enter")
-        await settle(pilot)
-        await settle(pilot)
+        await until(pilot, lambda: any(row["note"] for row in pilot.app.screen._runs.values()))
         await pilot.press("n")
         await pilot.pause()
         assert "#night [b]" in shown(pilot)
     run = records.existing_run("medium-wide")
     assert (run["note"], run["tags"]) == ("[b]", "night")
+
+
+def listed(pilot: Pilot[None]) -> list[int]:
+    """Return the numbers of the jobs in the table, from the top."""
+    return [int(str(key.value)) for key in pilot.app.screen.query_one(JobTable).rows]
+
+
+async def test_jobs_are_filtered_as_one_types(
+    furnished: Workspace, records: Records, opened: Any, until: Any, shown: Shown
+) -> None:
+    records.change_run(1, note="with more blue", tags="night")
+    async with opened(size=(160, 48), keys="4") as pilot:
+        everything = listed(pilot)
+        await pilot.press("slash", *"redux")
+        await until(pilot, lambda: listed(pilot) == [2, 1])
+        assert f"2 of {len(everything)} jobs   by number, the newest first   with “redux”" in shown(pilot)
+        await pilot.press(*" EVAL")
+        await until(pilot, lambda: listed(pilot) == [2])
+        await pilot.press("enter", "slash", "ctrl+u", *"#night blue")
+        await until(pilot, lambda: listed(pilot) == [1])
+        await pilot.press(*"x")
+        await until(pilot, lambda: listed(pilot) == [])
+        await pilot.press("escape")
+        await until(pilot, lambda: listed(pilot) == everything)
+        assert "by number" not in shown(pilot)
+
+
+async def test_jobs_are_sorted_and_turned_round(furnished: Workspace, opened: Any, until: Any, shown: Shown) -> None:
+    async with opened(size=(160, 48), keys="4") as pilot:
+        table = pilot.app.screen.query_one(JobTable)
+        newest_first = listed(pilot)
+        await pilot.press("c", *["down"] * 3, "enter")
+        await until(pilot, lambda: "by best PSNR" in shown(pilot))
+        best = [float(cell.plain) for cell in table.get_column("psnr") if cell.plain not in {"", "–"}]
+        assert best == sorted(best, reverse=True)
+        assert len(best) > 1
+        assert listed(pilot)[: len(best)] != newest_first[: len(best)]
+        await pilot.press("c", *["down"] * 3, "enter")
+        await until(pilot, lambda: "turned round" in shown(pilot))
+        turned = [float(cell.plain) for cell in table.get_column("psnr") if cell.plain not in {"", "–"}]
+        assert turned == best[::-1]
+        assert table.get_column_at(5)
+        await pilot.press("c", "enter")
+        await until(pilot, lambda: listed(pilot) == newest_first)
+
+
+async def test_a_run_is_renamed(furnished: Workspace, records: Records, opened: Any, until: Any, shown: Shown) -> None:
+    async with opened(size=(160, 48), keys="4 N") as pilot:
+        assert "Rename medium-wide" in shown(pilot)
+        await pilot.press("ctrl+u", *"../up", "enter")
+        await until(pilot, lambda: "cannot name a run" in shown(pilot))
+        await pilot.press("ctrl+u", *"colder", "enter")
+        await until(pilot, lambda: "colder" in shown(pilot))
+    assert records.existing_run("colder")
+    assert (furnished.checkpoints / "colder").is_dir()
+    assert not (furnished.checkpoints / "medium-wide").exists()
 
 
 async def test_a_run_is_deleted_after_asking(
