@@ -2,9 +2,18 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import math
 import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -225,3 +234,73 @@ def _shown() -> Callable[[Pilot[None]], str]:
 def hostile() -> str:
     """Return a name that tries everything."""
     return HOSTILE
+
+
+class Terminal:
+    """A pseudo-terminal with the app in it, as a person at a shell starts it."""
+
+    rows, columns, cell_width, cell_height = 30, 100, 9, 18
+
+    def __init__(self, workspace: Workspace, environ: dict[str, str], *, pixels: bool = True) -> None:
+        self.theirs, ours = pty.openpty()
+        size = (self.columns * self.cell_width, self.rows * self.cell_height) if pixels else (0, 0)
+        fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, *size))
+        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}}
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "fext_tui", "--resources", str(workspace.root)],
+            stdin=ours, stdout=ours, stderr=ours, start_new_session=True,
+            env={**kept, "COLORTERM": "truecolor", **environ},
+            cwd=Path(__file__).parents[2],
+        )  # fmt: skip
+        os.close(ours)
+        self.told = b""
+
+    def press(self, keys: str) -> None:
+        """Write keys."""
+        os.write(self.theirs, keys.encode())
+
+    def wait(self, pattern: bytes, seconds: float = 60.0) -> re.Match[bytes]:
+        """Return where a pattern stands in what the app wrote, once it is there."""
+        deadline = time.monotonic() + seconds
+        while not (match := re.search(pattern, self.told, re.DOTALL)):
+            assert time.monotonic() < deadline, f"{pattern!r} was not written; the last was {self.told[-2000:]!r}"
+            if select.select([self.theirs], [], [], 0.1)[0]:
+                self.told += os.read(self.theirs, 65_536)
+        return match
+
+    def end(self, seconds: float = 60.0) -> int:
+        """Return the exit status of the app once it has left; what it writes until then is read."""
+        deadline = time.monotonic() + seconds
+        while self.child.poll() is None:
+            assert time.monotonic() < deadline, f"the app did not leave; the last was {self.told[-2000:]!r}"
+            if select.select([self.theirs], [], [], 0.05)[0]:
+                with contextlib.suppress(OSError):  # the other end is closed
+                    self.told += os.read(self.theirs, 65_536)
+        return int(self.child.returncode)
+
+    def hang_up(self) -> None:
+        """Take the terminal away, as a link that drops does."""
+        if self.theirs >= 0:
+            os.close(self.theirs)
+            self.theirs = -1
+
+    def close(self) -> None:
+        """End the app."""
+        self.hang_up()
+        if self.child.poll() is None:
+            os.killpg(self.child.pid, signal.SIGKILL)
+        self.child.wait(60)
+
+
+@pytest.fixture
+def in_terminal(workspace: Workspace) -> Iterator[Callable[..., Terminal]]:
+    """Return what opens the app on `workspace` in a pseudo-terminal: ``in_terminal({"TERM": "foot"}, pixels=True)``."""
+    opened: list[Terminal] = []
+
+    def start(environ: dict[str, str], *, pixels: bool = True) -> Terminal:
+        opened.append(Terminal(workspace, environ, pixels=pixels))
+        return opened[-1]
+
+    yield start
+    for terminal in opened:
+        terminal.close()
