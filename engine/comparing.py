@@ -58,7 +58,7 @@ def run_facts(records: Records, name: str, now: float) -> RunFacts:
         tags=tuple(run["tags"].split()),
         created=run["created"],
         **records.run_figures(run["id"]),
-        seconds=sum((job.ended or now) - job.started for job in jobs if job.started is not None),
+        seconds=sum(job.seconds(now) or 0.0 for job in jobs),
         settings=_settings(records, run["name"], jobs),
     )
 

@@ -70,7 +70,7 @@ def _line(job: JobRow, run: Mapping[str, Any], now: float) -> JobLine:
         run.get("psnr"),
         run.get("epoch"),
         run.get("img_s"),
-        None if job.started is None else (job.ended or now) - job.started,
+        job.seconds(now),
         description_of(run.get("note", ""), str(run.get("tags", "")).split()),
     )
 

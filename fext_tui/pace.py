@@ -18,7 +18,8 @@ class Pace:
 
     def see(self, job: JobRow, now: float) -> None:
         """Take note of how far the job is at a time, in seconds."""
-        if job.phase != self._phase or (self._seen and job.done < self._seen[-1][1]):
+        is_behind = bool(self._seen) and (job.done < self._seen[-1][1] or now < self._seen[-1][0])  # or the clock is
+        if job.phase != self._phase or is_behind:
             self._phase = job.phase
             self._seen.clear()
         if not self._seen or job.done > self._seen[-1][1]:

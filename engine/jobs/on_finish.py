@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import subprocess
+import time
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -73,11 +74,11 @@ def start(command: Sequence[str], workspace: Workspace, job: JobRow, run: str) -
         OSError: it cannot be started.
 
     """
-    result, error = job.result or {}, job.error or {}
+    result, error, took = job.result or {}, job.error or {}, job.seconds(time.time())
     facts = {
         "ID": job.id, "KIND": job.kind, "STATE": job.state, "RUN": run,
         "PSNR": result.get("val_psnr", result.get("psnr", "")), "CAUSE": error.get("cause", ""),
-        "SECONDS": round((job.ended or 0) - job.started, 1) if job.started else "", "RESOURCES": workspace.root,
+        "SECONDS": "" if took is None else round(took, 1), "RESOURCES": workspace.root,
     }  # fmt: skip
     told = {_PREFIX + name: str("" if value is None else value).replace("\0", "") for name, value in facts.items()}
     return subprocess.Popen(  # noqa: S603 - the user's own command

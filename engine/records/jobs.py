@@ -51,6 +51,10 @@ class JobRow:
         """Whether nothing will change any more."""
         return self.state in ENDED
 
+    def seconds(self, now: float) -> float | None:
+        """Return how long it has run at ``now``, 0 where the clock was set back; None before its start."""
+        return None if self.started is None else max((self.ended or now) - self.started, 0.0)
+
 
 class JobRecords(Connection):
     """The queue and history of jobs."""

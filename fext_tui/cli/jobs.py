@@ -46,7 +46,7 @@ def _table(rows: list[JobRow], names: dict[int | None, str | None]) -> Table:
         table.add_column(title, justify="right" if title in {"job", "took"} else "left", header_style="dim")
     now = time.time()
     for row in rows:
-        took = duration((row.ended or now) - row.started) if row.started else ""
+        took = "" if (took := row.seconds(now)) is None else duration(took)
         state = Text(row.state, style=_COLORS.get(row.state, ""))
         table.add_row(str(row.id), row.kind, state, age(now, row.started), took, Text(_what(row, names[row.run])))
     return table

@@ -1,6 +1,7 @@
 """What a person reads when a job is done: a title and a few lines."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ def summary(job: JobRow, workspace: Workspace) -> Group:
     """Return the result of a job as a title and aligned lines."""
     assert job.result is not None
     title, describe = _KINDS[job.kind]
-    seconds = (job.ended or 0) - (job.started or 0)
     verb = title if job.state == "done" else "Stopped"
-    head = Text.assemble((verb, "bold green" if job.state == "done" else "bold yellow"), f" in {duration(seconds)}")
+    head = Text.assemble(
+        (verb, "bold green" if job.state == "done" else "bold yellow"), f" in {duration(job.seconds(time.time()))}"
+    )
     return Group(head, lines_table(describe(job.result, workspace)))
 
 

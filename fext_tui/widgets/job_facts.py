@@ -36,11 +36,6 @@ _TOLD = {
 _RESULT_UNITS = {"psnr": "dB", "val_psnr": "dB", "img_s": "img/s", "seconds": "s"}
 
 
-def run_time(job: JobRow, now: float) -> float | None:
-    """Return how long a job has run, in seconds; None before its start."""
-    return None if job.started is None else (job.ended or now) - job.started
-
-
 def result_words(result: Mapping[str, Any] | None) -> str:
     """Return what matters most of a job's result as one line, for instance ``25.31 dB · 128 images``."""
     told = ((name, (result or {}).get(name)) for name in _TOLD)
@@ -90,9 +85,7 @@ def _head(story: JobStory, now: float) -> Content:
     title = Content.assemble((f"Job {job.id}  {job.kind}  ", "bold"), state, (f"  {text.safe(story.name)}", "bold"))
     times = f"submitted {text.age(now, job.created)} ago" if now - job.created >= 60 else "submitted just now"
     if job.started is not None:
-        times += (
-            f", ran {text.duration(run_time(job, now))}" if job.ended else f", started {text.age(now, job.started)}"
-        )
+        times += f", ran {text.duration(job.seconds(now))}" if job.ended else f", started {text.age(now, job.started)}"
     return title + Content.styled(f"\n{times}", "$text-muted")
 
 

@@ -68,3 +68,12 @@ def test_metrics_in_words() -> None:
     values = {"train/loss": 0.04125, "validation/loss": 0.0455, "validation/psnr": 23.456, "img_s": 61.34}
     assert metric_texts(values, 3.2) == ["epoch 3.20", "loss 0.0413", "held out 0.0455", "23.46 dB", "61.3 img/s"]
     assert metric_texts({}, 0) == ["epoch 0.00"]
+
+
+def test_a_clock_that_is_set_back_begins_anew() -> None:
+    pace = Pace()
+    for second in range(8):
+        pace.see(job(2.0 * second), 5_000.0 + second)
+    for second in range(8):
+        pace.see(job(16 + 4.0 * second), 100.0 + second)
+    assert pace.rate == pytest.approx(4.0)

@@ -10,7 +10,8 @@ from engine.errors import UsageError
 from engine.jobs.care import has_work
 from engine.jobs.queueing import Place, hold, move
 from engine.jobs.stop import request_stop
-from engine.records import Records, store
+from engine.records import Records
+from engine.records import jobs as jobs_of_records
 
 if TYPE_CHECKING:
     from tests.engine.jobs.conftest import Jobs
@@ -60,9 +61,19 @@ def test_moves_are_those_of_a_list(records: Records, moves: list[tuple[int, Plac
 
 def test_a_clock_set_back_lets_nobody_jump_the_queue(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     first = records.add_job("sample", "cpu", {}, {})
-    monkeypatch.setattr(store.time, "time", lambda: 1.0)
+    monkeypatch.setattr(jobs_of_records.time, "time", lambda: 1.0)
     second = records.add_job("sample", "cpu", {}, {})
     assert _order(records) == [first, second]
+
+
+def test_a_clock_set_back_makes_no_job_run_for_less_than_nothing(records: Records) -> None:
+    job = records.add_job("sample", "cpu", {}, {})
+    assert records.job(job).seconds(now=5.0) is None
+    records.change_job(job, state="running", started=100.0)
+    assert records.job(job).seconds(now=130.0) == 30.0
+    assert records.job(job).seconds(now=5.0) == 0.0
+    records.change_job(job, state="done", ended=90.0)
+    assert records.job(job).seconds(now=130.0) == 0.0
 
 
 def test_a_held_job_is_passed_over_and_is_no_work(records: Records) -> None:
