@@ -73,6 +73,7 @@ class FextApp(JobSteering):
     }  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "stop_job", "Stop", id="stop", tooltip="Stop the running job with a checkpoint; again: kill it"),
+        Binding("R", "resume_job", "Resume", id="resume", tooltip="Go on with the training that was killed or lost"),
         Binding("exclamation_mark", "error", "Error", id="error", key_display="!", tooltip="What went wrong, in full"),
         Binding("1", "mode('data')", "Data", show=False, id="mode.data", tooltip="Images, metrics, findings"),
         Binding("2", "mode('model')", "Model", show=False, id="mode.model", tooltip="Settings, training, checkpoints"),
@@ -162,6 +163,12 @@ class FextApp(JobSteering):
         """Show what every key does here."""
         self.push_screen(Reading("Keys", describe_keys(self.screen)))
 
+    def action_resume_job(self) -> None:
+        """Go on with the run of the followed job, from its last checkpoint."""
+        job = self.current_job
+        if job is not None and job.run is not None:
+            self.start_job("resume", {"checkpoint": self.records.run(job.run)["name"]})
+
     def action_machine(self) -> None:
         """Show what the machine does."""
         from fext_tui.screens.machine import MachinePanel
@@ -193,6 +200,9 @@ class FextApp(JobSteering):
         """Hide what makes no sense now."""
         if action == "stop_job":
             return self.job_lives
+        if action == "resume_job":
+            job = self.current_job
+            return job is not None and job.run is not None and job.state in {"killed", "lost"}
         if action == "error":
             return self.current_job is not None and self.current_job.error is not None
         return super().check_action(action, parameters)

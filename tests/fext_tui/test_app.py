@@ -120,6 +120,24 @@ async def test_quit_can_stop_the_job(
     assert records.job(job).stop == 1
 
 
+@pytest.mark.parametrize("state", ["killed", "lost", "done"])
+async def test_a_training_that_died_is_resumed_with_one_key(
+    opened: Any, furniture: Any, no_runner: None, until: Any, shown: Shown, records: Records, state: str
+) -> None:
+    job = furniture.training("redux-now", 1.0, "done")
+    furniture.checkpoint("redux-now", 1.0)
+    records.change_job(job, state=state)
+    async with opened() as pilot:
+        await until(pilot, lambda: pilot.app.current_job is not None)
+        await pilot.pause()
+        assert ("Resume" in shown(pilot).splitlines()[-1]) == (state != "done")
+        await pilot.press("R")
+        if state != "done":
+            await until(pilot, lambda: records.jobs("queued") or "redux-now" in str(pilot.app._notifications))
+    asked = [job.arguments["checkpoint"] for job in records.jobs("queued")]
+    assert asked == ([] if state == "done" else ["redux-now"])
+
+
 async def test_stop_asks_the_job_and_then_the_person(
     opened: Any, furniture: Any, no_runner: None, until: Any, shown: Shown, records: Records
 ) -> None:
