@@ -229,6 +229,21 @@ async def test_jobs_are_sorted_and_turned_round(furnished: Workspace, opened: An
         await until(pilot, lambda: listed(pilot) == newest_first)
 
 
+async def test_a_long_history_is_listed_and_found(records: Records, opened: Any, until: Any, shown: Shown) -> None:
+    with records.transaction():
+        for number in range(500):
+            job = records.add_job("train", "cpu", {}, {}, records.add_run(f"run-{number}", "redux"))
+            records.change_job(job, state="done", started=0.0, ended=float(number))
+    async with opened(size=(120, 36), keys="4") as pilot:
+        await until(pilot, lambda: len(listed(pilot)) == 500)
+        await pilot.press("end")
+        await until(pilot, lambda: pilot.app.screen.query_one(JobTable).selected_job == 1)
+        await pilot.press("slash", *"run-42")
+        await until(pilot, lambda: len(listed(pilot)) == 11)
+        await pilot.press("enter", "c", *["down"] * 6, "enter")
+        await until(pilot, lambda: listed(pilot) == [430, 429, 428, 427, 426, 425, 424, 423, 422, 421, 43])
+
+
 async def test_a_run_is_renamed(furnished: Workspace, records: Records, opened: Any, until: Any, shown: Shown) -> None:
     async with opened(size=(160, 48), keys="4 N") as pilot:
         assert "Rename medium-wide" in shown(pilot)

@@ -3,7 +3,9 @@
 import os
 import signal
 import sqlite3
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,17 @@ def pictures(workspace: Workspace) -> None:
     for number in range(24):
         coarse = Image.fromarray(generator.integers(0, 256, (4, 4, 3), dtype=np.uint8))
         coarse.resize((32, 32)).save(workspace.images / f"{number}.png")
+
+
+@pytest.fixture
+def much_other_work() -> Iterator[None]:
+    """Let twice as many processes as there are cores do nothing but work."""
+    code = "while True: pass"
+    busy = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2 * (os.cpu_count() or 1))]
+    yield
+    for process in busy:
+        process.kill()
+        process.wait()
 
 
 def quit_by_key(terminal: "Terminal") -> None:
@@ -67,7 +80,10 @@ def test_the_job_goes_on_unless_it_is_stopped_and_is_followed_again_from_its_fir
     wait_for: Callable[..., Any],
     leave: "Callable[[Terminal], None]",
     goes_on: bool,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if leave is quit_by_key:
+        request.getfixturevalue("much_other_work")
     first = in_terminal(LONG)
     first.wait(b"Dataset")
     first.press("2t")
