@@ -19,7 +19,10 @@ T = TypeVar("T")
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Take away what the person's shell sets: variables of the product, terminal hints, and folders of their own."""
-    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+    if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:  # compiled once for all tests
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(Path(cache) / "fext" / "inductor"))
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path_factory.getbasetemp() / "home" / name))
     for name in list(os.environ):
         if name.startswith("FEXT_") or name in {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"}:

@@ -19,13 +19,15 @@ from engine.device import Device
 from engine.errors import UsageError
 from engine.report import Level, Report
 from engine.settings import DeviceSettings
+from engine.training.compile_memory import Experience, key_of, recall, remember
 from engine.training.loss import StepLoss
 
 SETTLING_STEPS = 3
 TIMED_STEPS = 8
-_WORTH_SECONDS = {"cpu": 1800, "cuda": 120}
-"""Training time left from which ``auto`` tries. On two CPU cores compiling took 30 to 70 s, and a step became −4 to
-+17 % quicker; a GPU's cost is of that size, and its gain larger."""
+_TRIAL_SECONDS = {"cpu": 7200, "cuda": 120}
+"""Training time left from which ``auto`` tries what this machine never compiled. On two CPU cores compiling took 30 to
+70 s, and a step became −4 to +17 % quicker: from two hours on, finding that out costs a hundredth at most. A GPU's cost
+is of that size, and its gain larger."""
 
 _COMPILERS = ("c++", "g++", "clang++")
 _Trial = Generator[StepLoss, float, StepLoss]
@@ -73,15 +75,17 @@ def stored_ledger(config: Mapping[str, Any]) -> Ledger | None:
 class TrainingStep:
     """The loss of a batch and its gradients, compiled as the settings say.
 
-    ``on`` compiles from the first step. ``auto`` times some steps as they are and, where enough training is left to
-    win the time back, compiles, times as many, and goes on with what was quicker; those few steps wait for the device.
-    What fails to compile goes on eagerly.
+    ``on`` compiles from the first step. ``auto`` times some steps as they are and, where compiling pays within the
+    training that is left, compiles, times as many, and goes on with what was quicker; those few steps wait for the
+    device. Whether it pays is known from the last time that this machine compiled the same; else it is tried where a
+    trial costs next to nothing. What fails to compile goes on eagerly.
 
     Args:
         loss: the step's loss.
         parameters: what gets gradients.
         settings: whether to compile, and the backend.
         device: where the loss is computed.
+        work: what the loss is made of; steps that are told the same are the same to compile.
         seconds_left: gives the training time that is left, for the seconds of a step.
         before: the ledger of the run so far; ``auto`` takes over what was chosen on the same device.
         report: told what is chosen.
@@ -98,6 +102,7 @@ class TrainingStep:
         *,
         settings: DeviceSettings,
         device: Device,
+        work: Mapping[str, Any],
         seconds_left: Callable[[float], float],
         before: Ledger | None,
         report: Report,
@@ -108,6 +113,7 @@ class TrainingStep:
         self._gradients: list[Tensor] = []
         self._backend = settings.compile_backend
         self._device = device
+        self._key = key_of({**work, "device": device.name, "backend": self._backend})
         self._seconds_left = seconds_left
         self._report = report
         self._trial = self._try() if self.ledger is None or self.ledger.kept else None
@@ -176,8 +182,8 @@ class TrainingStep:
         if ledger is None:
             _, eager = yield from _timed(self._eager)
             ledger = Ledger(self._device.name, self._backend, kept=False, eager_step_seconds=eager)
-            if self._seconds_left(eager) < _WORTH_SECONDS[self._device.handle.type]:
-                self._decide(replace(ledger, why="too little training is left to win its time back"))
+            if why_not := self._why_not(self._seconds_left(eager)):
+                self._decide(replace(ledger, why=why_not))
                 return self._eager
         self._report.log(f"Compiling the training step with {self._backend} …")
         self._report.progress("compiling", 0, 0, "")
@@ -194,7 +200,21 @@ class TrainingStep:
             compiled_step_seconds=seconds,
         )
         self._decide(replace(ledger, steps_to_pay=_steps_to_pay(ledger)))
+        if ledger.eager_step_seconds and ledger.compile_seconds is not None:
+            remember(self._key, Experience(ledger.compile_seconds, 1 - seconds / ledger.eager_step_seconds))
         return compiled if ledger.kept else self._eager
+
+    def _why_not(self, seconds_left: float) -> str:
+        """Return why compiling is not to be tried with so much training left; empty where it is."""
+        known = recall(self._key)
+        if known is not None and known.saved_share <= 0:
+            return "it made no step quicker when this machine tried"
+        pays = (
+            seconds_left >= _TRIAL_SECONDS[self._device.handle.type]
+            if known is None
+            else known.pays_within(seconds_left)
+        )
+        return "" if pays else "too little training is left to win its time back"
 
     def _decide(self, ledger: Ledger, level: Level = "info") -> None:
         self.ledger = ledger

@@ -189,6 +189,19 @@ def _keep_epochs(standing: Standing, before: int, now: int) -> None:
         standing.stretch_end = standing.step + round((standing.stretch_end - standing.step) * now / before)
 
 
+def _work_of(settings: Settings, device: Device) -> dict[str, Any]:
+    """Return what a training step is made of: what makes two of them the same to compile."""
+    data, training = settings.data, settings.training
+    return {
+        "model": settings.model.model_dump(),
+        "objective": settings.objective.model_dump(),
+        "augmentation": settings.augmentation.model_dump(),
+        "image": (data.image_height, data.image_width, data.grayscale),
+        "batch": (training.batch_size, training.micro_batch, training.loss),
+        "precision": device.precision_name,
+    }
+
+
 def _run(
     session: Session, workspace: Workspace, records: Records, report: Report, before: Ledger | None = None
 ) -> TrainingResult:
@@ -208,6 +221,7 @@ def _run(
         model.parameters(),
         settings=settings.device,
         device=device,
+        work=_work_of(settings, device),
         seconds_left=seconds_left,
         before=before,
         report=report,

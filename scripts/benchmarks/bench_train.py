@@ -78,6 +78,7 @@ def own_step(bench: Bench, *, compiling: str = "off", fixed: bool = False, graph
         model.parameters(),
         settings=settings.device.model_copy(update={"compile": compiling}),
         device=device,
+        work={},
         seconds_left=lambda _: 0.0,
         before=None,
         report=CollectedReport(),

@@ -18,6 +18,7 @@ from engine.records import Records
 from engine.report import CollectedReport
 from engine.settings import DeviceSettings, Settings
 from engine.training import resume, train
+from engine.training.compile_memory import Experience, key_of, recall, remember
 from engine.training.compiling import SETTLING_STEPS, TIMED_STEPS, Ledger, TrainingStep, stored_ledger
 from engine.workspace import Workspace
 
@@ -64,7 +65,8 @@ def backends() -> None:
 
 
 @pytest.fixture(autouse=True)
-def fresh_compiler() -> Iterator[None]:
+def fresh_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     yield
@@ -87,6 +89,7 @@ class Bench:
             [self.parameter],
             settings=DeviceSettings.model_validate({"compile": compiling, "compile_backend": backend}),
             device=CPU,
+            work={"sum": 3},
             seconds_left=lambda _: left,
             before=before,
             report=self.report,
@@ -150,6 +153,74 @@ def test_little_work_left_is_not_worth_a_trial(bench: Bench) -> None:
     assert _graphs() == 0
     assert step.ledger is not None
     assert str(step.ledger) == "not compiled: too little training is left to win its time back"
+
+
+def test_what_paid_before_is_tried_where_it_pays_again(bench: Bench) -> None:
+    first = bench.step("quicker_for_test")
+    bench.take(first, 2 * MEASURED)
+    assert first.ledger is not None
+    assert first.ledger.compile_seconds is not None
+    enough = 2 * first.ledger.compile_seconds * (first.ledger.eager_step_seconds or 0) / _won(first.ledger)
+    torch._dynamo.reset()
+    again = bench.step("quicker_for_test", left=enough)
+    bench.take(again, 2 * MEASURED)
+    assert again.ledger is not None
+    assert again.ledger.kept
+    too_short = bench.step("quicker_for_test", left=0.0)
+    bench.take(too_short, 2 * MEASURED)
+    assert too_short.ledger is not None
+    assert str(too_short.ledger) == "not compiled: too little training is left to win its time back"
+
+
+def test_what_gave_nothing_before_is_not_tried_again(bench: Bench) -> None:
+    bench.take(bench.step("slower_for_test"), 2 * MEASURED)
+    graphs = _graphs()
+    again = bench.step("slower_for_test")
+    bench.take(again, 2 * MEASURED)
+    assert _graphs() == graphs
+    assert again.ledger is not None
+    assert str(again.ledger) == "not compiled: it made no step quicker when this machine tried"
+
+
+def _won(ledger: Ledger) -> float:
+    assert ledger.eager_step_seconds is not None
+    assert ledger.compiled_step_seconds is not None
+    return ledger.eager_step_seconds - ledger.compiled_step_seconds
+
+
+def test_the_memory_tells_apart_what_differs_and_outlasts_damage(tmp_path: Path) -> None:
+    experience = Experience(41.0, 0.1)
+    one, other = key_of({"batch": (16, 0)}), key_of({"batch": (32, 0)})
+    assert recall(one) is None
+    remember(one, experience)
+    assert recall(one) == experience
+    assert recall(other) is None
+    file = tmp_path / "cache" / "fext" / "compiling.json"
+    entries = json.loads(file.read_text())
+    file.write_text(json.dumps({**entries, other: {"compile_seconds": "much"}}))
+    assert (recall(one), recall(other)) == (experience, None)
+    for damage in ("", "[]", "{", "null"):
+        file.write_text(damage)
+        assert recall(one) is None
+        remember(one, experience)
+        assert recall(one) == experience
+
+
+def test_the_memory_is_bounded_and_the_oldest_goes(tmp_path: Path) -> None:
+    remember("first", Experience(1.0, 0.5))
+    file = tmp_path / "cache" / "fext" / "compiling.json"
+    [entry] = json.loads(file.read_text()).values()
+    file.write_text(json.dumps(dict.fromkeys(["first", *map(str, range(999))], entry)))
+    remember("last", Experience(1.0, 0.25))
+    assert recall("first") is None
+    assert recall("0") == Experience(1.0, 0.5)
+    assert recall("last") == Experience(1.0, 0.25)
+
+
+@pytest.mark.parametrize(("seconds", "pays"), [(409, False), (411, True)])
+def test_compiling_pays_once_it_saves_more_than_it_took(seconds: float, pays: bool) -> None:
+    assert Experience(41.0, 0.1).pays_within(seconds) is pays
+    assert not Experience(41.0, -0.04).pays_within(1e9)
 
 
 KEPT = Ledger(CPU.name, "quicker_for_test", kept=True, compile_seconds=1, eager_step_seconds=9, compiled_step_seconds=3)
@@ -266,7 +337,7 @@ def test_a_backend_that_fails_gives_way_to_eager(runs: Runs, small: Small) -> No
 
 
 def test_a_resume_does_not_measure_again(runs: Runs, small: Small) -> None:
-    settings = small(training__minutes=60, device__compile_backend="slower_for_test")
+    settings = small(training__minutes=600, device__compile_backend="slower_for_test")
     first, second = StoppingReport(2 * MEASURED), StoppingReport(4 * MEASURED)
     runs.train("stopped", settings, first)
     ledger = runs.ledger("stopped")
