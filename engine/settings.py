@@ -311,8 +311,8 @@ class DeviceSettings(Group):
     compile: Literal["auto", "on", "off"] = _setting(
         "auto",
         "Compile",
-        "torch.compile of the training step; auto: in runs long enough to win its time back (on a CPU, half an hour), "
-        "kept where steps become quicker.",
+        "torch.compile of the training step; auto: where it is known to win its time back, "
+        "or a trial costs next to nothing; kept where steps become quicker.",
     )
     compile_backend: str = _setting(
         "inductor", "Compile backend", "Backend of torch.compile, for instance inductor or aot_eager."
