@@ -1,17 +1,14 @@
 """torch.compile of the training step, kept where it measurably pays, with an account of what it cost and gave."""
 
 import math
-import os
 import shutil
 import statistics
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 from torch import Tensor
 
@@ -228,7 +225,6 @@ class TrainingStep:
 
 def compile_loss(loss: StepLoss, backend: str, device: Device) -> StepLoss:
     """Return the loss compiled as one graph of static shapes, which inductor replays as CUDA graphs on a GPU."""
-    _use_own_cache()
     mode = "reduce-overhead" if device.is_gpu and backend == "inductor" else None
     compiled: StepLoss = torch.compile(loss, backend=backend, mode=mode, fullgraph=True, dynamic=False)
     return compiled
@@ -272,12 +268,3 @@ def _steps_to_pay(ledger: Ledger) -> int | None:
 def _reason(error: Exception) -> str:
     cause = getattr(error, "inner_exception", error)
     return f"{type(cause).__name__}: {cause}".strip().splitlines()[0][:300]
-
-
-def _use_own_cache() -> None:
-    """Keep compiled code in the user's own cache folder, which nobody else can write."""
-    if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
-        folder = Path(platformdirs.user_cache_path("fext")) / "inductor"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)

@@ -1,6 +1,10 @@
 """Compiling the training step: what is chosen by measurement, what it leaves behind, and what a resume takes over."""
 
 import json
+import os
+import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -378,3 +382,22 @@ def test_replayed_graphs_add_up_gradients() -> None:
 
     for compiled, eager in zip(gradients("on"), gradients("off"), strict=True):
         torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("chosen", ["", "elsewhere"])
+def test_compiled_code_lies_in_the_users_own_folder_unless_another_is_named(tmp_path: Path, chosen: str) -> None:
+    """In a process of its own: whichever part of PyTorch asks first fixes the folder."""
+    code = (
+        "import os, engine.training, torch\n"
+        "torch.compiler.list_backends(exclude_tags=())\n"
+        "from torch._inductor.runtime.cache_dir_utils import cache_dir\n"
+        "print(cache_dir())"
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "TORCHINDUCTOR_CACHE_DIR"}
+    named = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / chosen)} if chosen else {}
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ | named
+    ).stdout.strip()
+    assert told == str(tmp_path / (chosen or "cache/fext/inductor"))
+    if not chosen:
+        assert stat.S_IMODE(Path(told).stat().st_mode) == 0o700
