@@ -370,6 +370,7 @@ def test_replayed_graphs_add_up_gradients() -> None:
             layer.parameters(),
             settings=DeviceSettings.model_validate({"compile": compiling}),
             device=device,
+            work={},
             seconds_left=lambda _: 1e6,
             before=None,
             report=CollectedReport(),

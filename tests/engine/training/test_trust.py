@@ -226,7 +226,7 @@ def test_micro_batches_give_the_gradients_of_the_batch(small: Small, micro_batch
         parameters = list(model.parameters())
         off = DeviceSettings(compile="off")
         step = TrainingStep(
-            loss, parameters, settings=off, device=CPU, seconds_left=lambda _: 0.0, before=None, report=report
+            loss, parameters, settings=off, device=CPU, work={}, seconds_left=lambda _: 0.0, before=None, report=report
         )
         training = settings.with_values({"training.micro_batch": size}).training
         accumulation = Accumulation(step, parameters, training, Standing(), report)
