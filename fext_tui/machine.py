@@ -12,6 +12,7 @@ from fext_tui.widgets.job_bar import progress_bar
 READINGS = 60
 """Readings that are kept."""
 _LABEL_WIDTH = 8
+_WORDS_WIDTH = 20
 _TREND_WIDTH = 16
 _LEVELS = "▁▂▃▄▅▆▇█"
 _GAP = 2
@@ -68,7 +69,7 @@ def machine_facts(readings: Sequence[MachineUse], job: JobRow | None, width: int
 
     """
     use = readings[-1]
-    bar = max(8, width - _LABEL_WIDTH - _TREND_WIDTH - 26)
+    bar = max(8, width - _LABEL_WIDTH - _GAP - _WORDS_WIDTH - _TREND_WIDTH)
     sections = [Content("\n").join(_machine_lines(readings, bar))]
     for number in range(len(use.gpus)):
         before = [one.gpus[number] for one in readings if number < len(one.gpus)]
@@ -103,7 +104,7 @@ def _gpu_lines(readings: Sequence[GpuUse], job: JobRow | None, bar: int) -> Iter
 
 def _meter(label: str, share: float, bar: int, words: str, before: Sequence[float] = ()) -> Content:
     head = Content.styled(f"{label:<{_LABEL_WIDTH}}", "$text-muted") + progress_bar(share, bar)
-    return head + Content(f"  {words:<16}") + Content.styled(trend(before), "$primary")
+    return head + Content(" " * _GAP + f"{words:<{_WORDS_WIDTH}}") + Content.styled(trend(before), "$primary")
 
 
 def trend(shares: Sequence[float]) -> str:
