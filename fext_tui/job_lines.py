@@ -1,8 +1,9 @@
 """Jobs as they are listed: what is told of each, in which order, and which hold a text."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from engine.records import JobRow, Row
@@ -80,7 +81,7 @@ def ordered(lines: Sequence[JobLine], order: str, *, reverse: bool) -> list[JobL
 
     What is not told stands last either way.
     """
-    value: Callable[[JobLine], Any] = lambda line: getattr(line, order)  # noqa: E731
+    value = attrgetter(order)
     told = [line for line in lines if value(line) not in {None, ""}]
     silent = [line for line in lines if value(line) in {None, ""}]
     return sorted(told, key=value, reverse=reverse == (order in _WORDS)) + silent

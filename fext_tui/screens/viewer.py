@@ -20,6 +20,7 @@ from fext_tui.screens.base import FextScreen
 from fext_tui.sources import Source, folder_source, workspace_sources
 from fext_tui.text import folder_name, safe, shortened
 from fext_tui.widgets.file_list import FileList
+from fext_tui.widgets.filter_line import FilterLine
 from fext_tui.widgets.folder_dialog import FolderDialog
 from fext_tui.widgets.picture import Picture
 from fext_tui.widgets.picture_facts import PictureFacts
@@ -155,16 +156,12 @@ class ViewerScreen(FextScreen):
             with Vertical(id="viewer-side"):
                 yield SourceLines(id="viewer-source")
                 yield FileList(id="viewer-files")
-                yield Input(placeholder="part of a name", id="viewer-filter", compact=True)
+                yield FilterLine("part of a name", id="viewer-filter")
                 yield Static(id="viewer-count")
             with Vertical(id="viewer-main"):
                 yield Picture(id="viewer-picture")
                 yield PictureFacts(id="viewer-line")
             yield PictureFacts(id="viewer-facts")
-
-    def on_mount(self) -> None:
-        """Hide the filter until it is asked for."""
-        self.query_one("#viewer-filter").display = False
 
     def on_screen_resume(self) -> None:
         """Look again: settings or jobs may have changed the pictures meanwhile."""
@@ -226,8 +223,7 @@ class ViewerScreen(FextScreen):
         self._portions, self._complete, self._problem, self._wanted = [], False, "", wanted
         self._changed = _changed(self._here.folder)
         self._dataset = self.fext.records.find_dataset(self._here.folder)
-        self.query_one("#viewer-filter", Input).value = ""
-        self.query_one("#viewer-filter").display = False
+        self.query_one(FilterLine).close()
         self.query_one(FileList).set_names([])
         if wanted:
             self._show(wanted)
@@ -284,13 +280,11 @@ class ViewerScreen(FextScreen):
 
     @property
     def _filter_text(self) -> str:
-        return self.query_one("#viewer-filter", Input).value.strip()
+        return self.query_one(FilterLine).wanted
 
     def action_filter(self) -> None:
         """Edit the filter."""
-        line = self.query_one("#viewer-filter", Input)
-        line.display = True
-        line.focus()
+        self.query_one(FilterLine).open()
 
     @on(Input.Changed, "#viewer-filter")
     def _filter_changed(self) -> None:
@@ -302,7 +296,7 @@ class ViewerScreen(FextScreen):
     @on(Input.Submitted, "#viewer-filter")
     def _filter_submitted(self) -> None:
         self.set_focus(None)
-        self.query_one("#viewer-filter").display = bool(self._filter_text)
+        self.query_one(FilterLine).leave()
 
     def _start_filter(self) -> None:
         listing, text, names = self._listing, self._filter_text, self._portions
@@ -347,11 +341,8 @@ class ViewerScreen(FextScreen):
 
     def action_leave_field(self) -> None:
         """Close the innermost: the field, the filter, the large picture."""
-        line = self.query_one("#viewer-filter", Input)
-        if isinstance(self.focused, Input) or line.display:
+        if self.query_one(FilterLine).close():
             self.set_focus(None)
-            line.value = ""
-            line.display = False
         elif self.has_class("-large"):
             self.remove_class("-large")
         else:

@@ -22,6 +22,7 @@ from engine.workspace import Workspace
 from fext_tui import text
 from fext_tui.measures import figure, label
 from fext_tui.screens.dialogs import Choose
+from fext_tui.widgets.filter_line import FilterLine
 
 PAGE = 100
 _OWN = ("path", "bytes", "format", "width", "height", "subset")
@@ -182,7 +183,6 @@ class ImageTable(Vertical):
 
     DEFAULT_CSS = """
     ImageTable { height: 1fr; }
-    ImageTable Input { display: none; }
     ImageTable #images-line { height: 1; color: $text-muted; text-wrap: nowrap; }
     """
 
@@ -195,7 +195,7 @@ class ImageTable(Vertical):
 
     def compose(self) -> ComposeResult:
         """Give filter, table and line."""
-        yield Input(placeholder="part of a path", compact=True, id="images-filter")
+        yield FilterLine("part of a path", id="images-filter")
         yield PagedTable(id="images", cursor_type="row", cell_padding=1, fixed_columns=1)
         yield Static(id="images-line")
 
@@ -300,19 +300,14 @@ class ImageTable(Vertical):
     # --- The filter -----------------------------------------------------------------------------------------
 
     def _edit_filter(self) -> None:
-        line = self.query_one(Input)
-        line.display = True
-        line.focus()
+        self.query_one(FilterLine).open()
 
     def close_filter(self) -> bool:
         """Take the filter away; return whether there was one."""
-        line = self.query_one(Input)
-        if not line.display:
-            return False
-        line.value = ""
-        line.display = False
-        self.query_one(PagedTable).focus()
-        return True
+        was_seen = self.query_one(FilterLine).close()
+        if was_seen:
+            self.query_one(PagedTable).focus()
+        return was_seen
 
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
@@ -323,7 +318,7 @@ class ImageTable(Vertical):
     @on(Input.Submitted)
     def _leave_filter(self, event: Input.Submitted) -> None:
         event.stop()
-        event.input.display = bool(event.value.strip())
+        self.query_one(FilterLine).leave()
         self.query_one(PagedTable).focus()
 
     @on(DataTable.RowSelected)

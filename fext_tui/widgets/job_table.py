@@ -15,6 +15,7 @@ from engine.records import JobRow
 from fext_tui import text
 from fext_tui.job_lines import ORDERS, JobLine, ordered
 from fext_tui.screens.dialogs import Choose
+from fext_tui.widgets.filter_line import FilterLine
 from fext_tui.widgets.job_facts import result_words
 from fext_tui.widgets.table import KeyTable, right
 
@@ -128,7 +129,7 @@ class JobList(Vertical):
     BINDING_GROUP_TITLE = "Table"
     DEFAULT_CSS = """
     JobList { height: 1fr; }
-    JobList Input { display: none; background: $panel; }
+    JobList FilterLine { background: $panel; }
     JobList #jobs-line { display: none; height: 1; color: $text-muted; text-wrap: nowrap; }
     """
 
@@ -142,7 +143,7 @@ class JobList(Vertical):
 
     def compose(self) -> ComposeResult:
         """Give filter, table and line."""
-        yield Input(placeholder="part of a run's name, a state, a #tag …", compact=True, id="jobs-filter")
+        yield FilterLine("part of a run's name, a state, a #tag …", id="jobs-filter")
         yield JobTable()
         yield Static(id="jobs-line")
 
@@ -153,7 +154,7 @@ class JobList(Vertical):
         self._show()
 
     def _show(self) -> None:
-        wanted = self.query_one(Input).value.strip()
+        wanted = self.query_one(FilterLine).wanted
         held = [line for line in self._lines if line.holds(wanted)]
         table = self.query_one(JobTable)
         table.show_lines(ordered(held, self._order, reverse=self._reverse), self._marks, self._places, self._now)
@@ -184,19 +185,14 @@ class JobList(Vertical):
 
     def action_edit_filter(self) -> None:
         """Go to the filter."""
-        line = self.query_one(Input)
-        line.display = True
-        line.focus()
+        self.query_one(FilterLine).open()
 
     def close_filter(self) -> bool:
         """Take the filter away; return whether there was one."""
-        line = self.query_one(Input)
-        if not line.display:
-            return False
-        line.value = ""
-        line.display = False
-        self.query_one(JobTable).focus()
-        return True
+        was_seen = self.query_one(FilterLine).close()
+        if was_seen:
+            self.query_one(JobTable).focus()
+        return was_seen
 
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
@@ -206,5 +202,5 @@ class JobList(Vertical):
     @on(Input.Submitted)
     def _leave_filter(self, event: Input.Submitted) -> None:
         event.stop()
-        event.input.display = bool(event.value.strip())
+        self.query_one(FilterLine).leave()
         self.query_one(JobTable).focus()

@@ -33,6 +33,7 @@ from engine.workspace import Workspace
 WIDE, USUAL = (160, 48), (120, 36)
 UP, DOWN = "\x1b[A", "\x1b[B"
 _ROWS_AT_ONCE = 10_000
+_SETTLING_SECONDS = 5.0
 _LONG_STEPS = 2_500
 """Steps of the long run an epoch."""
 
@@ -74,8 +75,8 @@ def measure(options: argparse.Namespace, scratch: Path) -> Account:
     account |= long_run(workspace, options.values)
     with Records(workspace) as records, training(workspace, records, scratch / "images") as job:
         account |= while_training(workspace, records, job, options.keys, options.seconds)
-        account |= streaming(workspace, options.seconds)
-    account |= idle(workspace, options.seconds)
+        account |= watched(workspace, "stream", options.seconds)
+    account |= watched(workspace, "idle", options.seconds)
     account |= recording(scratch / "recording", account["step_ms"], options.seconds)
     return account
 
@@ -185,14 +186,14 @@ def told_of(times: Sequence[float], when: str) -> Account:
     return {f"key_{when}": len(times), f"key_{when}_p50_ms": p50, f"key_{when}_p99_ms": p99}
 
 
-def streaming(workspace: Workspace, seconds: float) -> Account:
-    """Return what the app writes and works while a curve streams."""
+def watched(workspace: Workspace, name: str, seconds: float) -> Account:
+    """Return what the app writes and works while its curves are in view, under names that begin with ``name``."""
     with app(workspace, USUAL) as terminal:
         terminal.wait(shows("4 Runs"))
         terminal.press("2")
         terminal.wait(shows("loss "))
-        terminal.follow(3)
-        return {f"stream_{name}": value for name, value in load_of(terminal, seconds).items()}
+        terminal.follow(_SETTLING_SECONDS)
+        return {f"{name}_{figure}": value for figure, value in load_of(terminal, seconds).items()}
 
 
 def load_of(terminal: Terminal, seconds: float) -> Account:
@@ -204,16 +205,6 @@ def load_of(terminal: Terminal, seconds: float) -> Account:
     took = time.perf_counter() - began
     more = terminal.bytes - written
     return {"bytes": more, "kb_s": more / took / 1e3, "cpu_pct": 100 * (terminal.cpu_seconds() - worked) / took}
-
-
-def idle(workspace: Workspace, seconds: float) -> Account:
-    """Return what the app writes and works while nothing runs."""
-    with app(workspace, USUAL) as terminal:
-        terminal.wait(shows("4 Runs"))
-        terminal.press("2")
-        terminal.wait(shows("loss "))
-        terminal.follow(5)
-        return {f"idle_{name}": value for name, value in load_of(terminal, seconds).items()}
 
 
 # --- A long run -----------------------------------------------------------------------------------------------

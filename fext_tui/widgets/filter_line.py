@@ -1,0 +1,33 @@
+"""The line over a list for a text that is looked for in it."""
+
+from textual.widgets import Input
+
+
+class FilterLine(Input):
+    """Seen while it is edited or holds a text; the list around it hears of changes, and takes the focus back."""
+
+    DEFAULT_CSS = "FilterLine { display: none; }"
+
+    def __init__(self, placeholder: str, id: str) -> None:  # noqa: A002 - Textual's name
+        super().__init__(placeholder=placeholder, compact=True, id=id)
+
+    @property
+    def wanted(self) -> str:
+        """The text that is looked for; empty: everything."""
+        return self.value.strip()
+
+    def open(self) -> None:
+        """Let it be edited."""
+        self.display = True
+        self.focus()
+
+    def leave(self) -> None:
+        """Let it be seen only where it holds a text."""
+        self.display = bool(self.wanted)
+
+    def close(self) -> bool:
+        """Empty it and take it away; return whether it was seen."""
+        was_seen = bool(self.display)
+        self.value = ""
+        self.display = False
+        return was_seen
