@@ -65,7 +65,7 @@ def _shared(name: str) -> Path:
 def wait_for() -> Callable[..., T]:
     """Return a function that polls until what it is given is true, and returns it; fails after ``seconds``."""
 
-    def wait(condition: Callable[[], T], seconds: float = 60.0, what: str = "the condition") -> T:
+    def wait(condition: Callable[[], T], seconds: float = 240.0, what: str = "the condition") -> T:
         deadline = time.monotonic() + seconds
         while not (value := condition()):
             if time.monotonic() > deadline:

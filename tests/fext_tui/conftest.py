@@ -38,6 +38,9 @@ HOUR = 3600.0
 HOSTILE = "[bold red]x[/] \x1b[31m\u202egpj.\n\udcff"
 """A name with markup, an escape code, a bidirectional override, a newline and a byte that is no UTF-8."""
 
+_FEWEST_LOOKS, _MOST_LOOKS = 3, 30
+"""How often `settle` looks at a screen: as many times the same, or so often while it changes, as beside a job."""
+
 Opener = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
 
@@ -188,7 +191,7 @@ def opened(make_app: Callable[..., FextApp]) -> Opener:
     return run
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 60.0) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 240.0) -> None:
     """Wait until something is true; fail after so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -197,11 +200,13 @@ async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: fl
 
 
 async def settle(pilot: Pilot[None]) -> None:
-    """Wait until the threads that read have ended, what they told was shown, and nothing is to be painted."""
-    for _ in range(3):
+    """Wait until the threads that read have ended, what they told was shown, and nothing more is painted."""
+    screens: list[str] = []
+    while len(screens) < _FEWEST_LOOKS or (len({*screens[-_FEWEST_LOOKS:]}) > 1 and len(screens) < _MOST_LOOKS):
         busy = [worker for worker in pilot.app.workers if worker.group != "follow" and not worker.is_finished]
         await asyncio.gather(*map(_end_of, busy))
         await pilot.pause()
+        screens.append(shown(pilot))
 
 
 async def _end_of(worker: Worker[Any]) -> None:
@@ -259,7 +264,7 @@ class Terminal:
         """Write keys."""
         os.write(self.theirs, keys.encode())
 
-    def wait(self, pattern: bytes, seconds: float = 60.0) -> re.Match[bytes]:
+    def wait(self, pattern: bytes, seconds: float = 240.0) -> re.Match[bytes]:
         """Return where a pattern stands in what the app wrote, once it is there."""
         deadline = time.monotonic() + seconds
         while not (match := re.search(pattern, self.told, re.DOTALL)):
@@ -268,7 +273,7 @@ class Terminal:
                 self.told += os.read(self.theirs, 65_536)
         return match
 
-    def end(self, seconds: float = 60.0) -> int:
+    def end(self, seconds: float = 240.0) -> int:
         """Return the exit status of the app once it has left; what it writes until then is read."""
         deadline = time.monotonic() + seconds
         while self.child.poll() is None:
@@ -289,7 +294,7 @@ class Terminal:
         self.hang_up()
         if self.child.poll() is None:
             os.killpg(self.child.pid, signal.SIGKILL)
-        self.child.wait(60)
+        self.child.wait(240.0)
 
 
 @pytest.fixture

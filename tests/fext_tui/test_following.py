@@ -58,7 +58,7 @@ class Heard:
             return next((one for one in self._messages if isinstance(one, kind) and matches(one)), None)
 
         with self._changed:
-            assert self._changed.wait_for(found, timeout=60), f"no {kind.__name__} came"
+            assert self._changed.wait_for(found, timeout=240), f"no {kind.__name__} came"
             return found()
 
 

@@ -61,7 +61,7 @@ def test_importing_the_renderables_writes_nothing_to_the_terminal_and_reads_noth
     ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 720, 432))
     child = subprocess.Popen([sys.executable, "-c", program], stdin=ours, stdout=ours, stderr=subprocess.PIPE)
     os.write(theirs, b"eaten?\n")
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=240)
     os.close(ours)
     told = _read_all(theirs).decode()
     assert child.returncode == 0, errors

@@ -74,7 +74,7 @@ def start(checkout: Path, environment: dict[str, str]) -> Run:
     def run(*arguments: str, script: Path | None = None, **more: str) -> "subprocess.CompletedProcess[str]":
         command = [str(script or checkout / "scripts/start"), *arguments]
         return subprocess.run(
-            command, env=environment | more, cwd="/", text=True, capture_output=True, check=False, timeout=60
+            command, env=environment | more, cwd="/", text=True, capture_output=True, check=False, timeout=240
         )
 
     return run
@@ -277,7 +277,7 @@ def test_of_two_calls_at_once_one_installs(
     assert second.stderr.readline() == "Another call is setting up; waiting for it …\n"
     Path(f"{notes}.go").touch()
     for one in (first, second):
-        assert one.communicate(timeout=60)[0] == f"{checkout}/resources|"
+        assert one.communicate(timeout=240)[0] == f"{checkout}/resources|"
     assert len(installations()) == 1
 
 
@@ -303,7 +303,7 @@ def test_a_terminal_sees_what_happens(checkout: Path, environment: dict[str, str
             seen += os.read(leader, 65536)
         except OSError:
             break
-    assert child.wait(timeout=60) == 0
+    assert child.wait(timeout=240) == 0
     os.close(leader)
     assert b"Collecting everything" in seen
     assert b"Installing 1 packages" in seen

@@ -268,7 +268,7 @@ def test_a_stop_breaks_off_what_lets_itself_be_broken_off(workspace: Workspace, 
             reached.append("an end")
         threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
         with pytest.raises(Interrupted), report.interruptible():
-            reached.append(threading.Event().wait(60))
+            reached.append(threading.Event().wait(240))
         os.kill(os.getpid(), signal.SIGTERM)  # outside, it is only noted
         with pytest.raises(Interrupted), report.interruptible():
             reached.append("a beginning")

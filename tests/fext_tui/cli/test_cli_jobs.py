@@ -174,7 +174,7 @@ def test_a_hang_up_that_is_ignored_ends_the_command_too(call: Call, idle: Record
     while b"training" not in seen:
         seen += os.read(leader, 4096)
     os.close(leader)
-    assert child.wait(timeout=60) == 128 + signal.SIGHUP
+    assert child.wait(timeout=240) == 128 + signal.SIGHUP
     assert (idle.job(job).state, idle.job(job).stop) == ("running", 0)
 
 

@@ -83,7 +83,7 @@ def answered(command: list[str], answer: str) -> int:
     leader, follower = pty.openpty()
     child = subprocess.Popen(command, stdin=follower, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.write(leader, answer.encode())
-    code = child.wait(timeout=60)
+    code = child.wait(timeout=240)
     os.close(follower)
     os.close(leader)
     return code

@@ -129,7 +129,7 @@ def test_without_a_verb_the_app_opens(call: Callable[..., list[str]], wait_for: 
 def test_the_app_needs_all_of_a_terminal(call: Callable[..., list[str]]) -> None:
     """It draws on standard error: with that in a file, nothing would be seen and no key understood."""
     leader, follower = pty.openpty()
-    done = subprocess.run(call(), stdin=follower, stdout=follower, stderr=subprocess.PIPE, check=False, timeout=60)
+    done = subprocess.run(call(), stdin=follower, stdout=follower, stderr=subprocess.PIPE, check=False, timeout=240)
     os.close(follower)
     os.close(leader)
     assert done.returncode == 2

@@ -121,7 +121,7 @@ def hung_up(call: Call, pictures: Path, workspace: Workspace, wait_for: Callable
     with Records(workspace) as records:
         wait_for(lambda: records.jobs("running"), what="the job runs")
         os.close(leader)
-        assert child.wait(timeout=60) == -signal.SIGHUP
+        assert child.wait(timeout=240) == -signal.SIGHUP
         yield records
         subprocess.run(call("stop", "1"), check=True, stdout=subprocess.DEVNULL)
         wait_for(lambda: records.job(1).has_ended, what="the job stops")
