@@ -100,7 +100,8 @@ def reconstruction_picture(figure: Path, columns: int) -> RenderableType:
     """
     from textual.strip import StripRenderable
 
-    from engine.images.decode import decode, resize
+    from engine.images.decode import decode
+    from engine.images.resizing import resize
     from fext_tui.drawing import half_blocks
 
     pixels = without_paper(decode(figure, gray=False))

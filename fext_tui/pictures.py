@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.images.decode import UnreadableImage, decode, resize
+from engine.images.decode import UnreadableImage, decode
+from engine.images.resizing import resize
 from fext_tui.drawing import Drawing, draw, fit, pixels_of
 from fext_tui.graphics import Cell, Kind
 

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +12,6 @@ Counts = NDArray[np.int64]
 """Pixels a level: shape (256,)."""
 
 _LEVEL = np.arange(LEVELS, dtype=np.float64)
-_EXACT_IN_FLOAT32 = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -25,16 +23,6 @@ class Levels:
     std: float
     low: int
     high: int
-
-
-def histogram(plane: NDArray[np.uint8], channel: int = 0) -> Counts:
-    """Return how many pixels of one channel of ``plane`` (H, W) or (H, W, C) have each level."""
-    rows = max(1, _EXACT_IN_FLOAT32 // plane.shape[1])
-    counts = np.zeros(LEVELS, np.int64)
-    for start in range(0, plane.shape[0], rows):
-        part = cv2.calcHist([plane[start : start + rows]], [channel], None, [LEVELS], [0, LEVELS])
-        counts += part.ravel().astype(np.int64)
-    return counts
 
 
 def levels_of(counts: Counts) -> Levels:

@@ -113,7 +113,7 @@ class Measurer:
                     self._skip(measured, file, reading.cause)
                 else:
                     batch.append((file, reading))
-                    counts.add(reading.measurement.gray_counts)
+                    counts.add(reading.measurement.counts[0])
                     table.add(file.path, reading.values)
                 if len(batch) == _BATCH:
                     self._store(measured, batch)

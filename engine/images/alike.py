@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.images.decode import resize
+from engine.images.resizing import resize
 
 Indices = NDArray[np.int64]
 Hashes = NDArray[np.uint64]

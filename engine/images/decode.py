@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 
 from engine.images.reading import Pixels, UnreadableImage, read, read_both
+from engine.images.resizing import resize
 
-__all__ = ["Pixels", "UnreadableImage", "content_hash", "decode", "load_both", "load_image", "read_bgr", "resize"]
+__all__ = ["Pixels", "UnreadableImage", "content_hash", "decode", "load_both", "load_image", "read_bgr"]
 
 
 def decode(path: Path, *, gray: bool) -> Pixels:
@@ -54,19 +55,6 @@ def read_bgr(path: Path) -> Pixels:
 
     """
     return read(path, over_white=False)
-
-
-def resize(pixels: Pixels, height: int, width: int) -> Pixels:
-    """Return uint8 pixels (H, W, C) resized to (height, width, C).
-
-    Along each axis: the mean over the area when shrinking, linear interpolation when enlarging.
-    """
-    shrunk = min(pixels.shape[0], height), min(pixels.shape[1], width)
-    for size, filter_ in ((shrunk, cv2.INTER_AREA), ((height, width), cv2.INTER_LINEAR)):
-        if pixels.shape[:2] != size:
-            resized = cv2.resize(pixels, (size[1], size[0]), interpolation=filter_)
-            pixels = np.asarray(resized, dtype=np.uint8).reshape(*size, pixels.shape[2])
-    return pixels
 
 
 def content_hash(pixels: Pixels) -> str:

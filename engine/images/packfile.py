@@ -28,7 +28,7 @@ from engine.report import Report
 
 IMAGES_FILE = "images.npy"
 INDEX_FILE = "index.csv"
-_VERSION = 1
+_VERSION = 2
 _INDEX_BYTES = 256
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CANNOT_RESERVE = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})

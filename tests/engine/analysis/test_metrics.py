@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.analysis.levels import histogram
+from engine.analysis.colors import CHANNELS, colors_of
 from engine.analysis.metrics import GROUPS, measure
+from engine.analysis.neighbors import neighbors_of
 from engine.images.decode import read_bgr
 from engine.records.schema import columns_of
 from engine.settings import METRIC_GROUPS
@@ -61,7 +62,9 @@ def test_every_metric_is_what_its_definition_says(picture: NDArray[np.uint8]) ->
         for column, value in measured.groups[group].items():
             assert close(value, expected[column], column), (column, value, expected[column])
     gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    assert np.array_equal(measured.gray_counts, np.bincount(gray.ravel(), minlength=256))
+    planes = dict(zip(CHANNELS, (gray, *cv2.split(picture)[::-1]), strict=True))
+    for channel, counts in zip(CHANNELS, measured.counts, strict=True):
+        assert np.array_equal(counts, np.bincount(planes[channel].ravel(), minlength=256)), channel
 
 
 @pytest.mark.parametrize("size", [(240, 34), (34, 240), (211, 223), (128, 128), (1, 50), (50, 1)])
@@ -76,7 +79,7 @@ def test_only_the_groups_asked_for_are_measured() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     measured = measure(picture, ["edges", "entropy"])
     assert set(measured.groups) == {"edges", "entropy"}
-    assert measured.gray_counts.sum() == 600
+    assert measured.counts.sum(axis=1).tolist() == [600] * 4
 
 
 def test_groups_have_the_columns_of_the_records() -> None:
@@ -86,11 +89,16 @@ def test_groups_have_the_columns_of_the_records() -> None:
         assert tuple(values) == columns_of(group)
 
 
-def test_a_bin_of_more_pixels_than_float32_counts() -> None:
-    picture = np.zeros((4100, 4097), np.uint8)
-    picture[0, 0] = 7
-    counts = histogram(picture)
-    assert (counts[0], counts[7], counts.sum()) == (4100 * 4097 - 1, 1, 4100 * 4097)
+def test_sums_of_a_picture_too_large_for_32_bits() -> None:
+    picture = np.zeros((4100, 4097, 3), np.uint8)
+    picture[::2, ::2, 2] = 255
+    gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    colors, beside = colors_of(picture, gray), neighbors_of(gray)
+    lit = 2050 * 2049
+    assert (colors.counts[1, 255], colors.counts[1, 0]) == (lit, picture[..., 0].size - lit)
+    assert colors.red_green == colors.red_blue == lit * 255**2 > 2**32
+    laplacian = cv2.Laplacian(gray, cv2.CV_32F, ksize=3).astype(np.float64)
+    assert beside.laplacian_squares == np.square(laplacian).sum() > 2**32
 
 
 def test_values_and_gray_histogram_equal_the_stored_ones(golden: Path) -> None:
@@ -99,7 +107,7 @@ def test_values_and_gray_histogram_equal_the_stored_ones(golden: Path) -> None:
         rows = list(csv.DictReader(file))
     for row in rows:
         measured = measure(read_bgr(golden / "images" / row["name"]), METRIC_GROUPS)
-        total += measured.gray_counts
+        total += measured.counts[0]
         _assert_equal({column: value for values in measured.groups.values() for column, value in values.items()}, row)
     assert np.array_equal(total, np.loadtxt(golden / "gray_histogram.csv", dtype=np.int64))
     assert len(rows) == 24

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from engine.images.alike import groups_of, near_pairs
-from engine.images.decode import load_image, resize
+from engine.images.decode import load_image
 from engine.images.hashing import perceptual_hash
+from engine.images.resizing import resize
 from engine.sample.picture import picture_of
 from engine.sample.shapes import shape_of
 from tests.engine.images.album import Album, saved_anew

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from engine.images.decode import UnreadableImage, content_hash, decode, load_image, read_bgr, resize
+from engine.images.decode import UnreadableImage, content_hash, decode, load_image, read_bgr
+from engine.images.resizing import resize
 
 Pixels = NDArray[np.uint8]
 
