@@ -98,8 +98,8 @@ def encode_images(
     skipped: list[tuple[Path, str]] = []
     for batch in stream(manifest, model.config.settings.data, batch_size, workers=0):
         vectors.append(embed(model, batch.images, pooling))
-        paths += [manifest.folder / file.path for file in batch.files]
-        skipped += [(manifest.folder / path, reason) for path, reason in batch.skipped]
+        paths += [manifest.root / file.path for file in batch.files]
+        skipped += [(manifest.root / path, reason) for path, reason in batch.skipped]
     return Embeddings(np.concatenate(vectors), paths, skipped)
 
 

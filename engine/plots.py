@@ -7,6 +7,7 @@ formula, and control characters are shown escaped.
 import io
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,8 @@ BLUE, ORANGE = "#0072B2", "#D55E00"
 
 _INK, _QUIET, _AXIS, _GRID = "#1f2730", "#59636e", "#c4ccd4", "#e3e8ec"
 _COLORS = (BLUE, ORANGE, "#009E73", "#CC79A7")
+_CHANNEL_COLORS = {"gray": _QUIET, "red": ORANGE, "green": _COLORS[2], "blue": BLUE}
+_CUT = "#CC79A7"
 _DPI = 100
 _BINS = 32
 _PANELS_ACROSS = 7
@@ -40,15 +43,26 @@ _FEW_POINTS = 40
 _PEAKS_TOLD = 2
 
 
-def distribution_figure(counts: ArrayLike, path: Path, title: str, subtitle: str = "") -> None:
-    """Draw a histogram of gray levels (256,) as shares of all pixels, and write it to ``path``.
+@dataclass(frozen=True)
+class Panel:
+    """A small histogram: one sample of values, or two over one another, with lines at ``cuts`` and a note above it."""
+
+    samples: Sequence[ArrayLike]
+    cuts: Sequence[float] = ()
+    note: str = ""
+
+
+def distribution_figure(channels: Mapping[str, ArrayLike], path: Path, title: str, subtitle: str = "") -> None:
+    """Draw histograms of levels (256,) by channel (gray, red, green, blue) as shares of all pixels, into ``path``.
 
     Raises:
         FextError: the file cannot be written.
 
     """
     figure = _figure(1200, 700)
-    _fill(_axes_over_ramp(figure), {"": counts})
+    axes = _axes_over_ramp(figure)
+    _fill(axes, channels, [_CHANNEL_COLORS[channel] for channel in channels], filled=1)
+    _legend(axes, len(channels))
     _head(figure, title, subtitle)
     _save(figure, path)
 
@@ -62,29 +76,29 @@ def comparison_figure(histograms: Mapping[str, ArrayLike], path: Path, title: st
     """
     figure = _figure(1200, 700)
     axes = _axes_over_ramp(figure)
-    _fill(axes, histograms)
-    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1.02), ncols=2, labelcolor=_INK)
+    _fill(axes, histograms, _COLORS, filled=len(histograms))
+    _legend(axes, len(histograms))
     _head(figure, title, subtitle)
     _save(figure, path)
 
 
-def overview_figure(metrics: Mapping[str, ArrayLike], path: Path, title: str, subtitle: str = "") -> None:
-    """Draw one small histogram a metric (values of all images by title), and write the figure to ``path``.
+def overview_figure(panels: Mapping[str, Panel], path: Path, title: str, subtitle: str = "") -> None:
+    """Draw small histograms by title, and write the figure to ``path``.
 
-    Values beyond the middle 99 % stand in the outermost bars; a line marks the median.
+    Values beyond the middle 99 % stand in the outermost bars; a line marks the median of each sample.
 
     Raises:
         FextError: the file cannot be written.
 
     """
-    across = min(len(metrics), _PANELS_ACROSS)
-    down = math.ceil(len(metrics) / across)
+    across = min(len(panels), _PANELS_ACROSS)
+    down = math.ceil(len(panels) / across)
     figure = _figure(max(700, 48 + _PANEL[0] * across), 90 + _PANEL[1] * down)
-    panels = _Panels(figure)
-    for number, (name, values) in enumerate(metrics.items()):
+    drawn = _Panels(figure)
+    for number, (name, panel) in enumerate(panels.items()):
         corner = 36 + _PANEL[0] * (number % across), 84 + _PANEL[1] * (number // across)
-        panels.add(corner, printable(name), np.asarray(values, np.float64))
-    panels.draw()
+        drawn.add(corner, printable(name), panel)
+    drawn.draw()
     _head(figure, title, subtitle)
     _save(figure, path)
 
@@ -225,14 +239,22 @@ def _axes_over_ramp(figure: Figure) -> Axes:
     return axes
 
 
-def _fill(axes: Axes, histograms: Mapping[str, ArrayLike]) -> None:
-    """Draw shares of pixels; peaks that would flatten all else are cut off, and tell their height."""
+def _legend(axes: Axes, columns: int) -> None:
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1.02), ncols=columns, labelcolor=_INK)
+
+
+def _fill(axes: Axes, histograms: Mapping[str, ArrayLike], colors: Sequence[str], *, filled: int) -> None:
+    """Draw shares of pixels, the first ``filled`` as areas.
+
+    Peaks that would flatten all else are cut off, and tell their height.
+    """
     shares = {
         name: 100 * np.asarray(counts, np.float64) / max(1, np.sum(counts)) for name, counts in histograms.items()
     }
     top = _upper_limit(np.stack(list(shares.values())))
-    for color, (name, values) in zip(_COLORS, shares.items(), strict=False):
-        axes.fill_between(np.arange(256), values, step="mid", color=color, alpha=0.25, linewidth=0)
+    for number, (color, (name, values)) in enumerate(zip(colors, shares.items(), strict=False)):
+        if number < filled:
+            axes.fill_between(np.arange(256), values, step="mid", color=color, alpha=0.25, linewidth=0)
         axes.step(np.arange(256), values, where="mid", color=color, linewidth=1.6, label=printable(name))
         for level in np.argsort(values)[-_PEAKS_TOLD:]:
             if values[level] > top:
@@ -281,46 +303,59 @@ class _Panels:
         width, height = figure.get_figwidth() * _DPI, figure.get_figheight() * _DPI
         self._axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
         self._axes.set_axis_off()
-        self._bars: list[NDArray[np.float64]] = []
+        self._areas: list[tuple[str, NDArray[np.float64]]] = []
         self._lines: list[tuple[str, NDArray[np.float64]]] = []
 
-    def add(self, corner: tuple[float, float], name: str, values: NDArray[np.float64]) -> None:
+    def add(self, corner: tuple[float, float], name: str, panel: Panel) -> None:
         """Add a panel at a corner (left, top)."""
         left, base = corner[0], corner[1] + 22 + _BARS[1]
-        low, high = np.percentile(values, (0.5, 99.5))
+        samples = [np.asarray(values, np.float64) for values in panel.samples]
+        low, high = (function(edge) for function, edge in zip((min, max), self._edges(samples), strict=True))
         if low == high:
             low, high = low - 0.5, high + 0.5
-        counts, edges = np.histogram(np.clip(values, low, high), bins=_BINS, range=(low, high))
 
         def across(value: ArrayLike) -> NDArray[np.float64]:
             return np.asarray(left + _BARS[0] * (np.asarray(value) - low) / (high - low))
 
-        tops = base - _BARS[1] * np.repeat(counts / counts.max(), 2)
-        outline = np.stack([np.repeat(across(edges), 2)[1:-1], tops], axis=1)
-        self._bars.append(np.concatenate([[[left, base]], outline, [[left + _BARS[0], base]]]))
         self._line(_AXIS, (left, base), (left + _BARS[0], base))
-        middle = float(across(np.median(values)))
-        self._line(ORANGE, (middle, base), (middle, base - _BARS[1] - 4))
+        for color, values in zip((BLUE, ORANGE), samples, strict=False):
+            counts, edges = np.histogram(np.clip(values, low, high), bins=_BINS, range=(low, high))
+            tops = base - _BARS[1] * np.repeat(counts / counts.max(), 2)
+            outline = np.stack([np.repeat(across(edges), 2)[1:-1], tops], axis=1)
+            self._areas.append((color, np.concatenate([[[left, base]], outline, [[left + _BARS[0], base]]])))
+            middle = float(across(np.median(values)))
+            self._line(ORANGE if len(samples) == 1 else color, (middle, base), (middle, base - _BARS[1] - 4))
+        for cut in panel.cuts:
+            if low <= cut <= high:
+                x = float(across(cut))
+                self._line(_CUT, (x, base), (x, base - _BARS[1]))
         self._text((left, corner[1] + 12), name, 9.5, _INK, "left")
+        self._text((left + _BARS[0], corner[1] + 12), printable(panel.note), 8, _QUIET, "right")
         for tick in MaxNLocator(3).tick_values(low, high):
             if low <= tick <= high:
                 x = float(across(tick))
                 self._line(_AXIS, (x, base), (x, base + 4))
                 self._text((x, base + 16), f"{tick:g}", 8, _QUIET, "center")
 
+    def _edges(self, samples: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return the lower and the upper edges (2, n) of the middle 99 % of the samples."""
+        return np.stack([np.percentile(values, (0.5, 99.5)) for values in samples], axis=1)
+
     def _line(self, color: str, start: tuple[float, float], end: tuple[float, float]) -> None:
         self._lines.append((color, np.array([start, end])))
 
     def _text(
-        self, at: tuple[float, float], text: str, size: float, color: str, align: Literal["left", "center"]
+        self, at: tuple[float, float], text: str, size: float, color: str, align: Literal["left", "center", "right"]
     ) -> None:
         self._axes.text(*at, text, fontsize=size, color=color, ha=align, va="baseline", parse_math=False)
 
     def draw(self) -> None:
         """Draw the bars and lines of all panels."""
-        self._axes.add_collection(PolyCollection(self._bars, facecolor=BLUE, alpha=0.85))
+        fills, areas = zip(*self._areas, strict=True)
+        alpha = 0.85 if len(set(fills)) == 1 else 0.5
+        self._axes.add_collection(PolyCollection(areas, facecolors=list(fills), alpha=alpha))
         colors, lines = zip(*self._lines, strict=True)
-        self._axes.add_collection(LineCollection(lines, colors=colors, linewidths=1.3))
+        self._axes.add_collection(LineCollection(lines, colors=list(colors), linewidths=1.3))
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -65,6 +65,15 @@ class DataSettings(Group):
     validation_fraction: float = _setting(
         0.2, "Validation fraction", "Share of the images held out for validation.", ge=0, le=0.9
     )
+    near_distance: int = _setting(
+        3,
+        "Near-equal bits",
+        "Images whose perceptual hashes of 64 bits differ in at most so many, and which look alike, stay on one side "
+        "of the split, and are told as near duplicates.",
+        "bits",
+        ge=0,
+        le=10,
+    )
     split_seed: int = _setting(42, "Split seed", "Seed of the division into training and validation.", ge=0, lt=2**31)
     shuffle: bool = _setting(True, "Shuffle", "Draw the training images in a new order every epoch.")
     shuffle_buffer: int = _setting(
@@ -361,6 +370,43 @@ class AnalysisSettings(Group):
         le=1,
     )
     sample_seed: int = _setting(42, "Sample seed", "Seed of the sample.", ge=0, lt=2**31)
+    dark_below: float = _setting(
+        15.0, "Dark below", "Images of a lower mean gray level are told as dark.", "gray level", ge=0, le=255
+    )
+    light_above: float = _setting(
+        245.0, "Light above", "Images of a higher mean gray level are told as light.", "gray level", ge=0, le=255
+    )
+    information_below: float = _setting(
+        1.0, "Low information below", "Images of less entropy are told as of low information.", "bits", ge=0, le=8
+    )
+    blur_below: float = _setting(
+        0.26, "Blurry below", "Images with a smaller share of high frequencies are told as blurry.", ge=0, le=1
+    )
+    size_factor: float = _setting(
+        10.0,
+        "Odd size",
+        "Images of so many times more or fewer pixels than the median are told.",
+        "times",
+        gt=1,
+        le=1e6,
+    )
+    aspect_above: float = _setting(
+        3.0,
+        "Odd aspect ratio above",
+        "Images whose long side is more than so many times the short one are told.",
+        "times",
+        ge=1,
+        le=1e4,
+    )
+    outlier_above: float = _setting(
+        10.0,
+        "Outliers above",
+        "Images with a metric more than so many deviations from the median are told (robust z: deviations from the "
+        "median absolute deviation of that side).",
+        "deviations",
+        ge=3,
+        le=1000,
+    )
 
 
 class Settings(Group):

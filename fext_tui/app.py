@@ -3,7 +3,7 @@
 import gc
 import importlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -150,6 +150,14 @@ class FextApp(JobSteering):
         await self.switch_mode("viewer")
         assert isinstance(self.screen, ViewerScreen)
         self.screen.show_path(path)
+
+    async def open_all_in_viewer(self, title: str, paths: Sequence[Path]) -> None:
+        """Show files in the Viewer, in the order given."""
+        from fext_tui.screens.viewer import ViewerScreen
+
+        await self.switch_mode("viewer")
+        assert isinstance(self.screen, ViewerScreen)
+        self.screen.show_paths(title, paths)
 
     async def show_curves(self) -> None:
         """Show the curves of the followed job."""

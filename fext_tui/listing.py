@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from engine.images.scan import EXTENSIONS
+from engine.errors import FextError
+from engine.images.scan import EXTENSIONS, listed_names
 
 PORTION = 2000
 _PASSED_OVER = (".new-", "._")
@@ -15,12 +16,18 @@ _PASSED_OVER = (".new-", "._")
 def picture_names(folder: Path, *, portion: int = PORTION) -> Iterator[list[str]]:
     """Yield the pictures of a folder and those below it as relative paths, sorted within each portion.
 
+    A list of paths in place of a folder gives the pictures that it names.
+
     Folders that cannot be read are passed over, and no folder is entered twice, so that links may form circles.
 
     Raises:
         OSError: the folder itself cannot be read.
+        FextError: it is a file, but no list of paths.
 
     """
+    if folder.is_file():
+        yield sorted(filter(is_picture, listed_names(folder)))
+        return
     os.scandir(folder).close()
     names: list[str] = []
     for name in _walk(folder):
@@ -51,6 +58,8 @@ def count_pictures(folder: Path, wanted: Callable[[], bool], seconds: float) -> 
                 return count, False, ""
     except OSError as error:
         return 0, True, error.strerror or str(error)
+    except FextError as error:
+        return 0, True, error.cause.rstrip(".")
     return count, True, ""
 
 

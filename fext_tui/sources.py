@@ -1,19 +1,28 @@
 """Where the Viewer finds pictures: the folders of the workspace, and those that a person opens."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.images.scan import root_of
 from engine.settings import Settings
 from engine.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Source:
-    """One folder of pictures; ``hint`` says what fills it while it is empty."""
+    """One folder of pictures, or some of its files by name; ``hint`` says what fills it while it is empty."""
 
     title: str
     folder: Path
     hint: str
+    names: tuple[str, ...] | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder that names are relative to."""
+        return root_of(self.folder)
 
 
 def training_folder(workspace: Workspace, settings: Settings) -> Path:
@@ -47,6 +56,13 @@ def workspace_sources(workspace: Workspace, settings: Settings) -> list[Source]:
 def folder_source(folder: Path) -> Source:
     """Return the source that stands for any folder."""
     return Source("Folder", folder, "It holds no pictures; press o to open another.")
+
+
+def files_source(title: str, paths: Sequence[Path]) -> Source:
+    """Return the source that stands for files, in the order given; their names are relative to what they share."""
+    folder = Path(os.path.commonpath([path.parent for path in paths]))
+    names = tuple(str(path.relative_to(folder)) for path in paths)
+    return Source(title, folder, "The files are gone; press r to look again.", names)
 
 
 def _evaluations(workspace: Workspace) -> list[Source]:

@@ -12,6 +12,7 @@ from engine.native import native
 CHANNELS = ("gray", "red", "green", "blue")
 """The planes whose levels are counted, in the order of `Colors.counts`."""
 
+_LEVELS = np.arange(LEVELS, dtype=np.float64)
 _SATURATION_SHIFT = 12
 _SATURATION_SHARES = np.array([0, *(round((255 << _SATURATION_SHIFT) / level) for level in range(1, LEVELS))], np.int64)
 
@@ -23,6 +24,7 @@ class Colors:
     Attributes:
         counts: pixels a level of gray, red, green and blue: (4, 256).
         saturation: pixels a level of S of HSV, 0 to 255: (256,).
+        means: mean level of gray, red, green, blue and saturation: (5,).
         red_green: Σ(R − G)² over the pixels.
         red_blue: Σ(R − B)².
         green_blue: Σ(G − B)².
@@ -31,6 +33,7 @@ class Colors:
 
     counts: Counts
     saturation: Counts
+    means: NDArray[np.float64]
     red_green: int
     red_blue: int
     green_blue: int
@@ -39,7 +42,8 @@ class Colors:
 def colors_of(bgr: NDArray[np.uint8], gray: NDArray[np.uint8]) -> Colors:
     """Return the levels of a picture (H, W, 3) whose gray plane is ``gray`` (H, W)."""
     counts, red_green, red_blue, green_blue = _count(bgr, gray, _SATURATION_SHARES)
-    return Colors(counts[:4], counts[4], red_green, red_blue, green_blue)
+    means = counts @ _LEVELS / gray.size
+    return Colors(counts[:4], counts[4], means, red_green, red_blue, green_blue)
 
 
 def gray_of(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:

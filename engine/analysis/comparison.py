@@ -1,31 +1,34 @@
-"""Which of the measured images training would learn from, which it would hold out, and how the two differ."""
+"""How training and validation images differ: which they are, and the distances of their metrics and pixels."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analysis.distribution import Distances, distances, sentence
-from engine.analysis.levels import Counts
+from engine.analysis.colors import CHANNELS
+from engine.analysis.distribution import Distances, LevelDistances, level_distances, value_distances
+from engine.analysis.levels import LEVELS, unpacked
+from engine.analysis.likeness import RecordedPictures
 from engine.analysis.measuring import Measured
+from engine.images.alike import groups_of
 from engine.images.dataset import TRAIN, VALIDATION
-from engine.images.index import Index, Layout
-from engine.images.pack import FileImages
 from engine.images.scan import Manifest
 from engine.images.split import split
+from engine.records import Records
+from engine.records.schema import columns_of
 from engine.settings import DataSettings
 
-Mask = NDArray[np.bool_]
-"""One entry an image of `Measured.files`."""
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Subset:
-    """Some of the measured images: their numbers in the records, and the sum of their gray histograms (256,)."""
+    """Some images: their numbers in the records (N,), and pixels a level of `CHANNELS` over all of them (4, 256)."""
 
     name: str
-    numbers: tuple[int, ...]
-    counts: Counts
+    numbers: Numbers
+    counts: NDArray[np.int64]
 
     @property
     def images(self) -> int:
@@ -35,68 +38,109 @@ class Subset:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Training and validation images, and how far their gray levels lie apart."""
+    """Two sets of images, their datasets, and how far their levels (by channel) and metrics (by column) lie apart."""
 
-    train: Subset
-    validation: Subset
-    distances: Distances
-    sentence: str
+    datasets: tuple[int, int]
+    one: Subset
+    other: Subset
+    levels: Mapping[str, LevelDistances]
+    metrics: Mapping[str, Distances]
 
 
-def all_images(measured: Measured) -> Subset:
+def all_images(records: Records, measured: Measured) -> Subset:
     """Return all measured images."""
-    return _subset("all", measured, np.ones(len(measured.files), np.bool_))
+    return _subsets(records, measured.dataset, {"all": np.array(measured.numbers, np.int64)})[0]
 
 
-def compare_by_split(measured: Measured, folder: Manifest, data: DataSettings, workers: int) -> Comparison | None:
+def compare_by_split(
+    records: Records, measured: Measured, folder: Manifest, data: DataSettings, groups: Sequence[str]
+) -> Comparison | None:
     """Compare the two sides of the split that training makes of the folder; None where one side is empty.
 
     It is the split of training where all images that training uses were measured, else one of its kind.
     """
-    rows = np.flatnonzero(_used(measured, folder, data))
-    if not len(rows) or not data.validation_fraction:
+    pictures = RecordedPictures(records, [measured.dataset], _drawn(records, measured, folder, data))
+    if not len(pictures.numbers) or not data.validation_fraction:
         return None
-    index = Index(
-        files=[measured.files[row] for row in rows],
-        content_hashes=[measured.content_hashes[row] for row in rows],
-        perceptual_hashes=[measured.perceptual_hashes[row] for row in rows],
-    )
-    layout = Layout(data.image_height, data.image_width, data.grayscale)
-    images = FileImages(folder, index, layout, workers)
-    train, validation = split(images, data.validation_fraction, data.split_seed)
-    return _compare(_rows(TRAIN, measured, rows[train]), _rows(VALIDATION, measured, rows[validation]))
+    rows = split(pictures, data.validation_fraction, data.split_seed, data.near_distance)
+    sides = [_without_excluded(records, measured.dataset, pictures.numbers[side]) for side in rows]
+    if not all(map(len, sides)):
+        return None
+    one, other = _subsets(records, measured.dataset, dict(zip((TRAIN, VALIDATION), sides, strict=True)))
+    return _compare(records, (measured.dataset, one), (measured.dataset, other), groups)
 
 
 def compare_folders(
-    measured: Measured, folder: Manifest, held_out: Measured, held_out_folder: Manifest, data: DataSettings
+    records: Records,
+    measured: tuple[Measured, Measured],
+    folders: tuple[Manifest, Manifest],
+    data: DataSettings,
+    groups: Sequence[str],
 ) -> Comparison | None:
     """Compare the images that training uses of two folders; None where there are none in one of them."""
-    train = _subset(TRAIN, measured, _used(measured, folder, data))
-    return _compare(train, _subset(VALIDATION, held_out, _used(held_out, held_out_folder, data)))
+    datasets = [one.dataset for one in measured]
+    drawn = [_drawn(records, one, folder, data) for one, folder in zip(measured, folders, strict=True)]
+    drawn[0] = _apart(records, datasets, drawn, data.near_distance)
+    sides = []
+    for name, dataset, numbers in zip((TRAIN, VALIDATION), datasets, drawn, strict=True):
+        [subset] = _subsets(records, dataset, {name: _without_excluded(records, dataset, numbers)})
+        sides.append((dataset, subset))
+    if not all(subset.images for _, subset in sides):
+        return None
+    return _compare(records, sides[0], sides[1], groups)
 
 
-def _used(measured: Measured, folder: Manifest, data: DataSettings) -> Mask:
+def _drawn(records: Records, measured: Measured, folder: Manifest, data: DataSettings) -> Numbers:
     """Return which images are in the sample that training draws from all files of the folder."""
     drawn = folder.sample(data.sample_fraction, data.sample_seed)
     if drawn is folder:
-        return np.ones(len(measured.files), np.bool_)
+        return np.array(measured.numbers, np.int64)
     paths = {file.path for file in drawn.files}
-    return np.array([file.path in paths for file in measured.files], np.bool_)
+    by_number = records.paths(measured.numbers)
+    return np.array([number for number in measured.numbers if by_number[number] in paths], np.int64)
 
 
-def _rows(name: str, measured: Measured, rows: NDArray[np.int64]) -> Subset:
-    mask = np.zeros(len(measured.files), np.bool_)
-    mask[rows] = True
-    return _subset(name, measured, mask)
+def _apart(records: Records, datasets: Sequence[int], drawn: Sequence[Numbers], distance: int) -> Numbers:
+    """Return the first ones drawn but for those that the second ones equal, or nearly: training leaves them out."""
+    pictures = RecordedPictures(records, datasets, np.concatenate(drawn))
+    groups = groups_of(pictures, distance)
+    held_out = np.isin(pictures.numbers, drawn[1])
+    return pictures.numbers[~np.isin(groups, groups[held_out])]
 
 
-def _subset(name: str, measured: Measured, chosen: Mask) -> Subset:
-    numbers = np.array(measured.numbers, np.int64)[chosen]
-    return Subset(name, tuple(numbers.tolist()), measured.counts.total(chosen))
+def _without_excluded(records: Records, dataset: int, numbers: Numbers) -> Numbers:
+    """Return images of a dataset but for those that a person has excluded."""
+    excluded = records.excluded(dataset)
+    if not excluded:
+        return numbers
+    by_number = records.paths(numbers.tolist())
+    return np.array([number for number in numbers.tolist() if by_number[number] not in excluded], np.int64)
 
 
-def _compare(train: Subset, validation: Subset) -> Comparison | None:
-    if not train.images or not validation.images:
-        return None
-    apart = distances(train.counts, validation.counts)
-    return Comparison(train, validation, apart, sentence(apart, train.images, validation.images))
+def _subsets(records: Records, dataset: int, numbers: Mapping[str, Numbers]) -> list[Subset]:
+    """Return subsets of a dataset, whose images lie in the records."""
+    subsets = [Subset(name, chosen, np.zeros((len(CHANNELS), LEVELS), np.int64)) for name, chosen in numbers.items()]
+    sides = {number: subset for subset in subsets for number in subset.numbers.tolist()}
+    for number, data in records.levels(dataset):
+        if number in sides:
+            sides[number].counts.__iadd__(unpacked(data))
+    return subsets
+
+
+def _compare(records: Records, one: tuple[int, Subset], other: tuple[int, Subset], groups: Sequence[str]) -> Comparison:
+    levels = {
+        channel: level_distances(one[1].counts[number], other[1].counts[number])
+        for number, channel in enumerate(CHANNELS)
+    }
+    metrics = {
+        column: value_distances(*(values_of(records, dataset, subset, column) for dataset, subset in (one, other)))
+        for group in groups
+        for column in columns_of(group)
+    }
+    return Comparison((one[0], other[0]), one[1], other[1], levels, metrics)
+
+
+def values_of(records: Records, dataset: int, subset: Subset, column: str) -> NDArray[np.float64]:
+    """Return a metric (N,) of those images of a subset of a dataset on which it was measured."""
+    numbers, values = records.metric_values(dataset, column)
+    return values[np.isin(numbers, subset.numbers)]

@@ -26,11 +26,12 @@ _VIVID = math.floor(0.90 * 255) + 1
 class Measurement:
     """What was measured on one picture: metrics by group and name, and its levels.
 
-    ``counts`` are pixels a level of `CHANNELS`: (4, 256).
+    ``counts`` are pixels a level of `CHANNELS`: (4, 256). With ``is_gray``, red, green and blue are equal everywhere.
     """
 
     groups: dict[str, Values]
     counts: Counts
+    is_gray: bool
 
 
 class Picture:
@@ -53,7 +54,9 @@ class Picture:
 def measure(bgr: NDArray[np.uint8], groups: Collection[str]) -> Measurement:
     """Return the metrics of those groups for a picture (H, W, 3), 8-bit, blue-green-red."""
     picture = Picture(bgr)
-    return Measurement({group: GROUPS[group](picture) for group in groups}, picture.colors.counts)
+    colors = picture.colors
+    is_gray = not (colors.red_green or colors.red_blue)
+    return Measurement({group: GROUPS[group](picture) for group in groups}, colors.counts, is_gray)
 
 
 def statistics(picture: Picture) -> Values:
@@ -114,7 +117,7 @@ def color(picture: Picture) -> Values:
     saturation = picture.colors.saturation
     return {
         "colorfulness": _colorfulness(picture.colors),
-        "mean_saturation": levels_of(saturation).mean / 255,
+        "mean_saturation": float(picture.colors.means[4]) / 255,
         "low_sat_pct": percent(saturation, stop=_PALE),
         "high_sat_pct": percent(saturation, start=_VIVID),
     }
@@ -126,7 +129,7 @@ def _colorfulness(colors: Colors) -> float:
     With rg = R − G and 2·yb = (R − B) + (G − B): Σ(2·yb)² = 2Σ(R − B)² + 2Σ(G − B)² − Σ(R − G)².
     """
     size = int(colors.saturation.sum())
-    red, green, blue = (levels_of(counts).mean for counts in colors.counts[1:])
+    red, green, blue = colors.means[1:4].tolist()
     rg_mean = red - green
     yb_mean = (red + green) / 2 - blue
     rg_std = _spread(colors.red_green / size, rg_mean)

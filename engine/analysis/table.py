@@ -1,47 +1,19 @@
-"""The table of metrics as CSV: one row an image."""
+"""The table of metrics as CSV or Parquet: one row an image."""
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Any
 
-from engine.analysis.metrics import Values
 from engine.files import replacing
 from engine.records.schema import columns_of
 
+Rows = Iterable[Mapping[str, Any]]
 
-class Table(Protocol):
-    """Takes the rows of the table."""
-
-    def add(self, path: str, values: Values) -> None:
-        """Add an image by its relative path, with its metrics by column."""
-
-
-class _NoTable:
-    """A table that keeps nothing."""
-
-    def add(self, path: str, values: Values) -> None:
-        """Keep nothing."""
-
-
-class _CsvTable:
-    """A table in an open file."""
-
-    def __init__(self, text: io.TextIOWrapper, columns: Sequence[str]) -> None:
-        self._writer = csv.writer(text, lineterminator="\n")
-        self._columns = columns
-        self._writer.writerow(("name", *columns))
-
-    def add(self, path: str, values: Values) -> None:
-        """Write the row, numbers to nine digits."""
-        self._writer.writerow((path, *(f"{values[column]:.9g}" for column in self._columns)))
-
-
-def no_table() -> Table:
-    """Return a table that keeps nothing."""
-    return _NoTable()
+_GROUP_ROWS = 65_536
 
 
 def columns_in(groups: Sequence[str]) -> tuple[str, ...]:
@@ -49,21 +21,45 @@ def columns_in(groups: Sequence[str]) -> tuple[str, ...]:
     return tuple(column for group in groups for column in columns_of(group))
 
 
-@contextmanager
-def table_at(path: Path | None, groups: Sequence[str]) -> Iterator[Table]:
-    """Give a table whose rows stand in ``path`` once the body has ended; without a path, one that keeps nothing.
-
-    Columns are ``name`` and those of the groups. Names that are no UTF-8 have backslash escapes in place of the bytes.
+def replaced(path: Path | None) -> AbstractContextManager[IO[bytes] | None]:
+    """Give a file that stands in ``path`` once the body has ended; None without a path.
 
     Raises:
-        FextError: the file cannot be written.
+        FextError: it cannot be written.
 
     """
-    if path is None:
-        yield no_table()
-        return
-    with replacing(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
-        yield _CsvTable(text, columns_in(groups))
-        text.flush()
-        text.detach()
+    return nullcontext() if path is None else replacing(path)
+
+
+def write_csv(file: IO[bytes], columns: Sequence[str], rows: Rows) -> None:
+    """Write rows of ``path`` and columns: numbers to nine digits, the path as ``name``.
+
+    Names that are no UTF-8 have backslash escapes in place of the bytes.
+    """
+    with _text(file) as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("name", *columns))
+        for row in rows:
+            writer.writerow((row["path"], *(f"{row[column]:.9g}" for column in columns)))
+
+
+@contextmanager
+def _text(file: IO[bytes]) -> Iterator[io.TextIOWrapper]:
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
+    yield text
+    text.flush()
+    text.detach()
+
+
+def write_parquet(file: IO[bytes], columns: Sequence[str], rows: Rows) -> None:
+    """Write the same rows as Parquet: ``name`` as text, all else as 64-bit floats."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = pa.schema([("name", pa.string()), *((column, pa.float64()) for column in columns)])
+    rows = iter(rows)
+    with parquet.ParquetWriter(file, schema) as writer:
+        while batch := list(islice(rows, _GROUP_ROWS)):
+            names = [row["path"].encode(errors="backslashreplace").decode() for row in batch]
+            values = {column: [float(row[column]) for row in batch] for column in columns}
+            writer.write_table(pa.table({"name": names, **values}, schema=schema))

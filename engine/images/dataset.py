@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engine.errors import FextError, UsageError
 from engine.files import replace_file
+from engine.images.alike import groups_of
 from engine.images.pack import ImageStore, open_images
 from engine.images.scan import scan
 from engine.images.split import split
@@ -47,12 +48,13 @@ class Subset:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The images of a run."""
+    """The images of a run; ``excluded`` are those left out as a person wished: (relative path, content hash)."""
 
     folder: Path
     train: Subset
     validation: Subset
     skipped: int
+    excluded: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def listing(self) -> list[tuple[str, str, str]]:
@@ -61,7 +63,7 @@ class TrainingData:
 
 
 def prepare(settings: Settings, workspace: Workspace, records: Records, report: Report) -> TrainingData:
-    """Return the images that the settings name.
+    """Return the images that the settings name, but for those that a person has excluded.
 
     Raises:
         FextError: a folder is missing or holds no readable image, or no image is left to train on.
@@ -72,26 +74,62 @@ def prepare(settings: Settings, workspace: Workspace, records: Records, report: 
     store = _open(folder, settings, workspace, report)
     if data.validation_folder:
         held_out = _open(workspace.actual_path(data.validation_folder), settings, workspace, report)
-        train, validation = _apart(store, held_out, report), Subset(held_out, _all(held_out))
+        train, validation = _apart(store, held_out, data.near_distance, report), Subset(held_out, _all(held_out))
     else:
         held_out = store
-        rows = split(store, data.validation_fraction, data.split_seed)
+        rows = split(store, data.validation_fraction, data.split_seed, data.near_distance)
         train, validation = Subset(store, rows[0]), Subset(store, rows[1])
     skipped = len(store.skipped) + (len(held_out.skipped) if held_out is not store else 0)
-    prepared = TrainingData(folder, train, validation, skipped)
-    if not len(validation):
+    sides = [_without_excluded(side, records) for side in (train, validation)]
+    prepared = TrainingData(folder, sides[0][0], sides[1][0], skipped, sides[0][1] | sides[1][1])
+    if prepared.excluded:
+        report.log(f"{len(prepared.excluded):,} images are excluded; they are not used.")
+    if not len(prepared.validation):
         report.log("No image is held out: the curve has no validation, and best is last.", "warning")
     _remember(prepared, settings, workspace, records)
     return prepared
 
 
-def _apart(store: ImageStore, held_out: ImageStore, report: Report) -> Subset:
-    """Return the images of a store that are not held out as well, so that validation tells of unseen images."""
-    hashes = set(held_out.content_hashes)
-    rows = np.array([row for row, content in enumerate(store.content_hashes) if content not in hashes], dtype=np.int64)
+def _without_excluded(side: Subset, records: Records) -> tuple[Subset, frozenset[tuple[str, str]]]:
+    """Return a side without the images that a person has excluded, and those as (relative path, content hash)."""
+    store = side.store
+    dataset = records.find_dataset(store.folder)
+    paths = records.excluded(dataset) if dataset is not None else frozenset()
+    out = np.array([store.files[row].path in paths for row in side.rows], dtype=bool)
+    excluded = frozenset((store.files[row].path, store.content_hashes[row]) for row in side.rows[out])
+    return Subset(store, side.rows[~out]), excluded
+
+
+def _apart(store: ImageStore, held_out: ImageStore, distance: int, report: Report) -> Subset:
+    """Return the images of a store that are not held out as well, the same or nearly so.
+
+    So validation tells of unseen images.
+    """
+    groups = groups_of(_Both(store, held_out), distance)
+    rows = np.flatnonzero(~np.isin(groups[: len(store)], groups[len(store) :]))
     if len(rows) < len(store):
         report.log(f"{len(store) - len(rows):,} images are held out too; they are not trained on.", "warning")
     return Subset(store, rows)
+
+
+class _Both:
+    """The pictures of two stores of one layout, one after the other."""
+
+    def __init__(self, one: ImageStore, other: ImageStore) -> None:
+        self._stores = one, other
+        self.content_hashes = (*one.content_hashes, *other.content_hashes)
+        self.perceptual_hashes = np.concatenate([one.perceptual_hashes, other.perceptual_hashes])
+
+    def thumbnails(self, numbers: Indices) -> NDArray[np.uint8]:
+        """Return thumbnails (n, 256, C) by number."""
+        one, other = self._stores
+        border = int(np.searchsorted(numbers, len(one)))
+        parts = [
+            store.thumbnails(rows)
+            for store, rows in ((one, numbers[:border]), (other, numbers[border:] - len(one)))
+            if len(rows)
+        ]
+        return np.concatenate(parts)
 
 
 def _open(folder: Path, settings: Settings, workspace: Workspace, report: Report) -> ImageStore:
@@ -167,7 +205,11 @@ def as_before(
         return prepared
     before = {(path, content) for _, path, content in listing}
     now = {(path, content) for _, path, content in prepared.listing}
-    change = f"{len(now - before)} new or changed, {len(before - now)} gone"
+    gone = before - now - prepared.excluded
+    if not gone and now <= before:
+        report.log("Images that were excluded since the run began stay in it.")
+        return _listed(prepared, set(listing))
+    change = f"{len(now - before)} new or changed, {len(gone)} gone"
     if not accept:
         raise UsageError(
             f"The images are not those the run began with: {change}.",
@@ -178,11 +220,22 @@ def as_before(
     return _divided_by(prepared, sides)
 
 
+def _listed(prepared: TrainingData, listing: set[tuple[str, str, str]]) -> TrainingData:
+    """Return the images of a listing, which are all there."""
+
+    def side(subset: Subset, name: str) -> Subset:
+        every = Subset(subset.store, _all(subset.store))
+        return Subset(subset.store, np.array([n for n, e in enumerate(every.listing(name)) if e in listing], np.int64))
+
+    train, validation = side(prepared.train, TRAIN), side(prepared.validation, VALIDATION)
+    return TrainingData(prepared.folder, train, validation, prepared.skipped)
+
+
 def _divided_by(prepared: TrainingData, sides: Mapping[str, str]) -> TrainingData:
     train, validation = prepared.train, prepared.validation
     if train.store is not validation.store:
         return prepared
-    rows = _all(train.store)
+    rows = np.sort(np.concatenate([train.rows, validation.rows]))
     held_out = np.array([sides.get(train.store.content_hashes[row]) == VALIDATION for row in rows], dtype=bool)
     store = train.store
     return TrainingData(

@@ -6,10 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engine.images.reading import Pixels, UnreadableImage, read, read_both
+from engine.images.reading import Pixels, Stored, UnreadableImage, read, read_both
 from engine.images.resizing import resize
 
-__all__ = ["Pixels", "UnreadableImage", "content_hash", "decode", "load_both", "load_image", "read_bgr"]
+__all__ = ["Pixels", "Stored", "UnreadableImage", "content_hash", "decode", "load_both", "load_image", "read_bgr"]
 
 
 def decode(path: Path, *, gray: bool) -> Pixels:
@@ -36,15 +36,17 @@ def load_image(path: Path, height: int, width: int, gray: bool) -> Pixels:
     return _sized(read(path, over_white=True, wanted=(height, width)), height, width, gray=gray)
 
 
-def load_both(path: Path, height: int, width: int, gray: bool) -> tuple[Pixels, Pixels]:
-    """Return what `read_bgr` and what `load_image` return, decoding the file once where one decode gives both.
+def load_both(path: Path, height: int, width: int, gray: bool) -> tuple[Pixels, Pixels, Stored]:
+    """Return what `read_bgr` and what `load_image` return, and how the file holds it.
+
+    The file is decoded once where one decode gives both.
 
     Raises:
         UnreadableImage: as `decode`.
 
     """
-    bgr, over_white = read_both(path, (height, width))
-    return bgr, _sized(over_white, height, width, gray=gray)
+    bgr, over_white, stored = read_both(path, (height, width))
+    return bgr, _sized(over_white, height, width, gray=gray), stored
 
 
 def read_bgr(path: Path) -> Pixels:

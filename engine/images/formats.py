@@ -41,6 +41,10 @@ _PNG_START = 8
 _ORIENTATION_TAG = 0x0112
 
 
+TRUNCATED = "truncated"
+"""The reason of files that end early."""
+
+
 class DamagedError(ValueError):
     """The bytes are not a whole image; says why in a few words."""
 
@@ -118,7 +122,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         if length < 2 or position > len(data):
             break
         yield marker, data[match.end() + 2 : position]
-    raise DamagedError("truncated")
+    raise DamagedError(TRUNCATED)
 
 
 def check_png(data: bytes) -> None:
@@ -144,7 +148,7 @@ def check_png(data: bytes) -> None:
         if kind == b"IEND":
             return
         position = end
-    raise DamagedError("truncated")
+    raise DamagedError(TRUNCATED)
 
 
 def check_webp(data: bytes) -> None:
@@ -157,4 +161,4 @@ def check_webp(data: bytes) -> None:
 
     """
     if int.from_bytes(data[4:8], "little") + 8 > len(data):
-        raise DamagedError("truncated")
+        raise DamagedError(TRUNCATED)

@@ -33,6 +33,11 @@ class Layout:
         return self.height, self.width, 1 if self.gray else 3
 
     @property
+    def name(self) -> str:
+        """Height, width and channels as one word."""
+        return "x".join(map(str, self.shape))
+
+    @property
     def bytes(self) -> int:
         """The size of one image."""
         return int(np.prod(self.shape))
@@ -97,7 +102,7 @@ def decode_all(
     """
 
     def load(file: ImageFile) -> Decoded:
-        pixels = load_image(manifest.folder / file.path, layout.height, layout.width, layout.gray)
+        pixels = load_image(manifest.root / file.path, layout.height, layout.width, layout.gray)
         return Decoded(pixels, content_hash(pixels), perceptual_hash(pixels))
 
     return reported(parallel(manifest.files, load, workers), report, phase, len(manifest.files))

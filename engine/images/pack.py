@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engine.errors import FextError
 from engine.files import printable, write_error
+from engine.images.alike import thumbnail
 from engine.images.decode import Pixels, UnreadableImage, load_image
 from engine.images.index import Index, Layout, decode_all
 from engine.images.packfile import NoRoomError, forecast, pack_key, read_pack, remove_abandoned, write_pack
@@ -26,6 +27,10 @@ _KEPT_FREE = 256 * 2**20
 
 class ImageStore(Protocol):
     """Images of one size and what is known of them, by number from 0; unreadable files have none."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder, or the list of paths, that they are from."""
 
     @property
     def files(self) -> tuple[ImageFile, ...]:
@@ -53,11 +58,15 @@ class ImageStore(Protocol):
     def batch(self, indices: NDArray[np.int64]) -> Pixels:
         """Return a copy of images (n, H, W, C) by number, uint8, RGB or gray."""
 
+    def thumbnails(self, numbers: NDArray[np.int64]) -> Pixels:
+        """Return thumbnails (n, 256, C) by number (`engine.images.alike.thumbnail`)."""
+
 
 class _Indexed:
     """What both stores know of their images."""
 
-    def __init__(self, index: Index, layout: Layout) -> None:
+    def __init__(self, folder: Path, index: Index, layout: Layout) -> None:
+        self.folder = folder
         self.files = tuple(index.files)
         self.skipped = tuple((file.path, reason) for file, reason in index.skipped)
         self.content_hashes = tuple(index.content_hashes)
@@ -67,12 +76,20 @@ class _Indexed:
     def __len__(self) -> int:
         return len(self.files)
 
+    def batch(self, indices: NDArray[np.int64]) -> Pixels:
+        """Return images (n, H, W, C) by number, uint8, RGB or gray."""
+        raise NotImplementedError
+
+    def thumbnails(self, numbers: NDArray[np.int64]) -> Pixels:
+        """Return thumbnails (n, 256, C) by number."""
+        return np.stack([thumbnail(pixels) for pixels in self.batch(numbers)])
+
 
 class PackedImages(_Indexed):
     """Images in a pack."""
 
-    def __init__(self, images: Pixels, index: Index, layout: Layout) -> None:
-        super().__init__(index, layout)
+    def __init__(self, folder: Path, images: Pixels, index: Index, layout: Layout) -> None:
+        super().__init__(folder, index, layout)
         self._images = images
 
     def batch(self, indices: NDArray[np.int64]) -> Pixels:
@@ -84,8 +101,8 @@ class FileImages(_Indexed):
     """Images that are decoded from their files each time."""
 
     def __init__(self, manifest: Manifest, index: Index, layout: Layout, workers: int) -> None:
-        super().__init__(index, layout)
-        self._folder = manifest.folder
+        super().__init__(manifest.folder, index, layout)
+        self._root = manifest.root
         self._layout = layout
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="images")
 
@@ -102,7 +119,7 @@ class FileImages(_Indexed):
         return images
 
     def _load(self, number: np.int64) -> Pixels:
-        path = self._folder / self.files[number].path
+        path = self._root / self.files[number].path
         try:
             return load_image(path, self._layout.height, self._layout.width, self._layout.gray)
         except UnreadableImage as error:
@@ -149,7 +166,7 @@ def open_images(  # noqa: PLR0917  callers name a store by all of them, in this 
     if found:
         found[1].check(manifest, report)
         report.log(f"The pack of {len(found[1].files):,} images is there already.")
-        return PackedImages(*found, layout)
+        return PackedImages(manifest.folder, *found, layout)
     try:
         _make_room(target, manifest, layout, 0 if pack == "on" else _KEPT_FREE)
         return _packed(target, manifest, layout, workers, report)
@@ -187,7 +204,7 @@ def _packed(target: Path, manifest: Manifest, layout: Layout, workers: int, repo
         raise FextError(f"The pack {target} is damaged as soon as it is written.", "Check the disk.")
     seconds = time.monotonic() - began
     report.log(f"Packed {len(found[1].files):,} images in {seconds:.1f} s.")
-    return PackedImages(*found, layout)
+    return PackedImages(manifest.folder, *found, layout)
 
 
 def _from_files(manifest: Manifest, layout: Layout, workers: int, report: Report) -> ImageStore:

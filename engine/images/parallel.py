@@ -56,9 +56,17 @@ def _next(waiting: deque[tuple[Item, Future[Result]]]) -> tuple[Item, Result | U
 
 
 def reported(
-    results: Generator[Item, None, None], report: Report, phase: str, total: int, unit: str = "images"
+    results: Generator[Item, None, None],
+    report: Report,
+    phase: str,
+    total: int,
+    unit: str = "images",
+    *,
+    done_before: Callable[[], int] = lambda: 0,
 ) -> Generator[Item, None, None]:
     """Yield what ``results`` yields, tell the progress ten times a second, and end where the report says stop.
+
+    ``done_before`` tells of how many of the ``total`` nothing is yielded, as far as that is known.
 
     Raises:
         Stopped: the report says stop; ``results`` is closed.
@@ -72,8 +80,9 @@ def reported(
             go_on(report)
             yield result
             done += 1
-            if time.monotonic() - told >= _TOLD_EVERY_SECONDS or done == total:
-                report.progress(phase, done, total, unit)
+            if time.monotonic() - told >= _TOLD_EVERY_SECONDS:
+                report.progress(phase, done + done_before(), total, unit)
                 told = time.monotonic()
+        report.progress(phase, done + done_before(), total, unit)
     finally:
         results.close()

@@ -1,7 +1,9 @@
 """The images of a folder: which files there are, in a fixed order."""
 
+import codecs
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,10 +35,18 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Image files of a folder, sorted by path."""
+    """Image files of a folder, or of a list of paths, sorted by path.
+
+    Paths are relative to ``root``: the folder, or that in which the list lies; a list may name absolute ones too.
+    """
 
     folder: Path
     files: tuple[ImageFile, ...]
+
+    @cached_property
+    def root(self) -> Path:
+        """The folder that paths are relative to."""
+        return root_of(self.folder)
 
     @cached_property
     def key(self) -> str:
@@ -59,6 +69,11 @@ class Manifest:
         return Manifest(self.folder, tuple(sorted(drawn, key=_path)))
 
 
+def root_of(folder: Path) -> Path:
+    """Return the folder that paths of a dataset are relative to: the folder itself, or that in which a list lies."""
+    return folder.parent if folder.is_file() else folder
+
+
 def _lot(file: ImageFile, salt: bytes) -> bytes:
     return hashlib.blake2b(os.fsencode(file.path), digest_size=8, key=salt).digest()
 
@@ -70,18 +85,20 @@ def _path(file: ImageFile) -> str:
 def scan(folder: Path, report: Report) -> Manifest:
     """Return the image files of a folder and the folders in it, by extension, without opening them.
 
-    Links are followed; a folder that is reached twice counts once, by its own path rather than a link's.
+    Links are followed; a folder that is reached twice counts once, by its own path rather than a link's. A text file
+    in place of a folder lists the paths of the images, one a line, or with a zero byte after each.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder, or the file is no list of paths.
         FextError: it cannot be read, or holds no image.
         Stopped: the report says stop.
 
     """
-    if not folder.is_dir():
-        is_what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise UsageError(f"The image folder {printable(str(folder))} {is_what}.", "Give a folder that holds images.")
-    walk = _Walk(folder, report)
+    if not folder.exists():
+        raise UsageError(
+            f"The image folder {printable(str(folder))} does not exist.", "Give a folder that holds images."
+        )
+    walk: _Walk | _Listed = _Walk(folder, report) if folder.is_dir() else _Listed(folder, report)
     files = sorted(walk.files(), key=_path)
     report.progress("scanning", len(files), len(files), "images")
     walk.warn()
@@ -93,6 +110,32 @@ def scan(folder: Path, report: Report) -> Manifest:
     return Manifest(folder, tuple(files))
 
 
+def listed_names(path: Path) -> list[str]:
+    """Return the paths that a list names, each once, relative to the folder in which it lies or, outside it, absolute.
+
+    Raises:
+        UsageError: it names no image file.
+        FextError: it cannot be read.
+
+    """
+    try:
+        data = path.read_bytes() if path.suffix.lower() not in EXTENSIONS else b""
+    except OSError as error:
+        raise FextError(
+            f"The list {printable(str(path))} cannot be read: {error.strerror or error}.",
+            "Mend its permissions, or choose another.",
+        ) from error
+    lines = data.split(b"\0") if b"\0" in data else data.removeprefix(codecs.BOM_UTF8).splitlines()
+    root = f"{os.path.normpath(path.parent)}/"
+    names = dict.fromkeys(os.path.normpath(os.fsdecode(line)).removeprefix(root) for line in lines if line)
+    if not any(map(_is_image_name, names)):
+        raise UsageError(
+            f"{printable(str(path))} is neither a folder nor a list of image files.",
+            "Give a folder that holds images, or a text file with the path of an image on each line.",
+        )
+    return list(names)
+
+
 def none_readable(folder: Path, skipped: Sequence[tuple[str, str]]) -> FextError:
     """Return the error for a folder of which every image was skipped, as (relative path, reason)."""
     path, reason = skipped[0]
@@ -102,16 +145,57 @@ def none_readable(folder: Path, skipped: Sequence[tuple[str, str]]) -> FextError
     )
 
 
-class _Walk:
+class _Search:
+    """What looking for image files leaves out, told in the end."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._lost: list[str] = []
+        self._found = 0
+
+    def _count(self) -> None:
+        self._found += 1
+        if self._found % 1000 == 0:
+            go_on(self._report)
+            self._report.progress("scanning", self._found, 0, "images")
+
+    def warn(self) -> None:
+        """Tell what could not be looked at."""
+        for name in self._lost[:_WARNED]:
+            self._report.log(f"Cannot be looked at, left out: {printable(name)}", "warning")
+        if len(self._lost) > _WARNED:
+            self._report.log(f"Left out likewise: {len(self._lost) - _WARNED:,} more.", "warning")
+
+
+class _Listed(_Search):
+    """The files that a list names; a path counts once."""
+
+    def __init__(self, path: Path, report: Report) -> None:
+        super().__init__(report)
+        self._path = path
+
+    def files(self) -> Iterator[ImageFile]:
+        for name in listed_names(self._path):
+            self._count()
+            try:
+                status = (self._path.parent / name).stat()
+            except (OSError, ValueError):
+                self._lost.append(name)
+                continue
+            if _is_image_name(name) and stat.S_ISREG(status.st_mode):
+                yield ImageFile(name, status.st_size, status.st_mtime_ns)
+            else:
+                self._lost.append(name)
+
+
+class _Walk(_Search):
     """One walk through a folder: real folders first, then those that only links lead to."""
 
     def __init__(self, folder: Path, report: Report) -> None:
+        super().__init__(report)
         self._root = os.fspath(folder)
-        self._report = report
         self._seen: set[tuple[int, int]] = set()
         self._links: list[str] = []
-        self._lost: list[str] = []
-        self._found = 0
 
     def files(self) -> Iterator[ImageFile]:
         try:
@@ -161,18 +245,8 @@ class _Walk:
 
     def _image(self, name: str, entry: os.DirEntry[str]) -> ImageFile:
         status = entry.stat()
-        self._found += 1
-        if self._found % 1000 == 0:
-            go_on(self._report)
-            self._report.progress("scanning", self._found, 0, "images")
+        self._count()
         return ImageFile(name, status.st_size, status.st_mtime_ns)
-
-    def warn(self) -> None:
-        """Tell what could not be looked at."""
-        for name in self._lost[:_WARNED]:
-            self._report.log(f"Cannot be looked at, left out: {printable(name)}", "warning")
-        if len(self._lost) > _WARNED:
-            self._report.log(f"Left out likewise: {len(self._lost) - _WARNED:,} more.", "warning")
 
 
 def _is_image_name(name: str) -> bool:

@@ -7,15 +7,15 @@ import numpy as np
 from engine.images.alike import Indices, Pictures, groups_of
 
 
-def split(store: Pictures, fraction: float, seed: int) -> tuple[Indices, Indices]:
+def split(store: Pictures, fraction: float, seed: int, distance: int) -> tuple[Indices, Indices]:
     """Return the numbers, ascending, of the images to train on and of those held out for validation.
 
-    Equal and near-equal pictures come on one side. Which side depends on the seed and on the pictures alone, not on
-    their names or order. The share held out is ``fraction``, as nearly as whole groups of alike pictures allow; with
-    a fraction above 0 and pictures that differ, each side has at least one.
+    Equal and near-equal pictures, by ``distance`` as in `groups_of`, come on one side. Which side depends on the seed
+    and on the pictures alone, not on their names or order. The share held out is ``fraction``, as nearly as whole
+    groups of alike pictures allow; with a fraction above 0 and pictures that differ, each side has at least one.
     """
     contents = store.content_hashes
-    groups = groups_of(store)
+    groups = groups_of(store, distance)
     held_out = np.zeros(len(contents), dtype=bool)
     if fraction > 0:
         members = _members(groups)

@@ -34,7 +34,7 @@ def stream(manifest: Manifest, data: DataSettings, batch_size: int, workers: int
     height, width, gray = data.image_height, data.image_width, data.grayscale
 
     def load(file: ImageFile) -> NDArray[np.uint8]:
-        return load_image(manifest.folder / file.path, height, width, gray)
+        return load_image(manifest.root / file.path, height, width, gray)
 
     empty = np.empty((0, height, width, 1 if gray else 3), dtype=np.uint8)
     files: list[ImageFile] = []

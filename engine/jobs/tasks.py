@@ -24,7 +24,7 @@ TASKS: dict[str, Task] = {
     "resume": Task("engine.training:resume", frozenset({"checkpoint", "changes"}), uses_device=True),
     "evaluate": Task("engine.evaluation:evaluate", frozenset({"checkpoint", "folder"}), uses_device=True),
     "encode": Task("engine.encoding:encode", frozenset({"checkpoint", "folder"}), uses_device=True),
-    "analyze": Task("engine.analysis:analyze", frozenset({"folder", "csv"}), uses_device=False),
+    "analyze": Task("engine.analysis:analyze", frozenset({"folder", "csv", "parquet", "again"}), uses_device=False),
     "sample": Task("engine.sample:sample", frozenset({"folder", "count", "seed"}), uses_device=False),
 }
 

@@ -31,6 +31,22 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         FOREIGN KEY (run_id) REFERENCES run (id) ON DELETE CASCADE) WITHOUT ROWID""",
         *ROLL_UP_ALL,
     ),
+    3: (
+        "ALTER TABLE image ADD COLUMN mode TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE image ADD COLUMN bits INTEGER",
+        "ALTER TABLE image ADD COLUMN alpha INTEGER",
+        "ALTER TABLE image ADD COLUMN gray INTEGER",
+        """CREATE TABLE fingerprint (image_id INTEGER NOT NULL PRIMARY KEY, layout TEXT NOT NULL, content BLOB NOT NULL,
+        perceptual INTEGER NOT NULL, thumbnail BLOB NOT NULL, pixels BLOB NOT NULL, levels BLOB NOT NULL,
+        FOREIGN KEY (image_id) REFERENCES image (id) ON DELETE CASCADE)""",
+        "ALTER TABLE finding ADD COLUMN value REAL",
+        "ALTER TABLE finding ADD COLUMN other TEXT NOT NULL DEFAULT ''",
+        "DROP INDEX IF EXISTS finding_dataset_id",
+        "CREATE INDEX finding_dataset_id_kind_path ON finding (dataset_id, kind, path)",
+        """CREATE TABLE exclusion (id INTEGER NOT NULL PRIMARY KEY, dataset_id INTEGER NOT NULL, path TEXT NOT NULL,
+        created REAL NOT NULL, FOREIGN KEY (dataset_id) REFERENCES dataset (id) ON DELETE CASCADE)""",
+        "CREATE UNIQUE INDEX exclusion_dataset_id_path ON exclusion (dataset_id, path)",
+    ),
 }
 """The SQL that brings the tables from a schema version to the next."""
 

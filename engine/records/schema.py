@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import peewee
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class Text(peewee.TextField):
@@ -145,7 +145,11 @@ class Dataset(Table):
 
 
 class Image(Table):
-    """One image file of a dataset, by its path relative to the folder."""
+    """One image file of a dataset, by its path relative to the folder.
+
+    ``mode`` (Pillow's name), ``bits`` a channel and ``alpha`` are those it is stored with; ``gray`` says that its
+    pixels have no color, however they are stored. They are empty where it was not analyzed.
+    """
 
     dataset = peewee.ForeignKeyField(Dataset, on_delete="CASCADE", index=False)
     path = Text()
@@ -155,11 +159,37 @@ class Image(Table):
     width = peewee.IntegerField(null=True)
     height = peewee.IntegerField(null=True)
     subset = Text(default="")
+    mode = Text(default="")
+    bits = peewee.IntegerField(null=True)
+    alpha = peewee.BooleanField(null=True)
+    gray = peewee.BooleanField(null=True)
 
     class Meta:
         """Unique by dataset and relative path: equal file names in two folders are two images."""
 
         indexes: ClassVar = ((("dataset", "path"), True),)
+
+
+class Fingerprint(Table):
+    """What tells an image from others, and its levels: enough to compare datasets without reading a file again.
+
+    Attributes:
+        layout: the form that training sees it in, of which the next three are.
+        content: hash of its pixels in that form (16 bytes).
+        perceptual: its perceptual hash, as a signed number of 64 bits.
+        thumbnail: its colors on 16 × 16 fields.
+        pixels: hash of its pixels as they are, and of their shape (16 bytes).
+        levels: pixels a level of gray, red, green and blue, compressed.
+
+    """
+
+    image = peewee.ForeignKeyField(Image, primary_key=True, on_delete="CASCADE")
+    layout = Text()
+    content = peewee.BlobField()
+    perceptual = peewee.IntegerField()
+    thumbnail = peewee.BlobField()
+    pixels = peewee.BlobField()
+    levels = peewee.BlobField()
 
 
 class MetricGroupTable(Table):
@@ -240,18 +270,41 @@ class Histogram(Table):
     counts = Text()
 
     class Meta:
-        """Unique by dataset, subset (all, train, validation) and channel (gray)."""
+        """Unique by dataset, subset (all, train, validation) and channel (gray, red, green, blue)."""
 
         indexes: ClassVar = ((("dataset", "subset", "channel"), True),)
 
 
 class Finding(Table):
-    """Something that is wrong with an image file, for instance that it cannot be read."""
+    """Something to know of an image file: that it cannot be read, or that it is unlike the others, or too like one.
 
-    dataset = peewee.ForeignKeyField(Dataset, on_delete="CASCADE")
+    ``value`` is the figure that makes it one, and ``other`` the file that it is like.
+    """
+
+    dataset = peewee.ForeignKeyField(Dataset, on_delete="CASCADE", index=False)
     path = Text()
     kind = Text()
     detail = Text()
+    value = peewee.FloatField(null=True)
+    other = Text(default="")
+
+    class Meta:
+        """Those of a dataset and kind lie side by side in the index."""
+
+        indexes: ClassVar = ((("dataset", "kind", "path"), False),)
+
+
+class Exclusion(Table):
+    """An image file that training leaves out."""
+
+    dataset = peewee.ForeignKeyField(Dataset, on_delete="CASCADE", index=False)
+    path = Text()
+    created = peewee.FloatField()
+
+    class Meta:
+        """Unique by dataset and relative path."""
+
+        indexes: ClassVar = ((("dataset", "path"), True),)
 
 
 class Split(Table):
@@ -326,8 +379,9 @@ class EmbeddingFile(Table):
 
 
 TABLES: tuple[type[Table], ...] = (
-    Run, Job, Metric, MetricBin, LogLine, Artifact, Dataset, Image, Statistics, Exposure, Entropy, Sharpness, Color,
-    Edges, Texture, Histogram, Finding, Split, Checkpoint, Evaluation, ImageError, EmbeddingFile,
+    Run, Job, Metric, MetricBin, LogLine, Artifact, Dataset, Image, Fingerprint, Statistics, Exposure, Entropy,
+    Sharpness, Color, Edges, Texture, Histogram, Finding, Exclusion, Split, Checkpoint, Evaluation, ImageError,
+    EmbeddingFile,
 )  # fmt: skip
 
 METRIC_TABLES: dict[str, type[MetricGroupTable]] = {

@@ -2,10 +2,13 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from engine.errors import FextError, UsageError
 from engine.records.curves import CurveRecords
 from engine.records.datasets import DatasetRecords
+from engine.records.findings import FindingRecords
+from engine.records.images import ImageRecords
 from engine.records.jobs import JobRecords
 from engine.records.opening import told
 from engine.records.results import ResultRecords
@@ -13,7 +16,7 @@ from engine.records.runs import RunRecords
 from engine.records.schema import TABLES
 
 
-class Records(JobRecords, RunRecords, CurveRecords, DatasetRecords, ResultRecords):
+class Records(JobRecords, RunRecords, CurveRecords, DatasetRecords, ImageRecords, FindingRecords, ResultRecords):
     """A connection to the records of one workspace, for the process and thread that opened it.
 
     Raises:
@@ -22,7 +25,7 @@ class Records(JobRecords, RunRecords, CurveRecords, DatasetRecords, ResultRecord
     """
 
     def export_csv(self, folder: Path) -> list[Path]:
-        """Write every table as ``folder/TABLE.csv``, and return the paths.
+        """Write every table as ``folder/TABLE.csv``, bytes as hexadecimal digits, and return the paths.
 
         Raises:
             FextError: the folder cannot be written.
@@ -38,7 +41,8 @@ class Records(JobRecords, RunRecords, CurveRecords, DatasetRecords, ResultRecord
                     writer = csv.writer(file)
                     writer.writerow(names)
                     with told(self.path):
-                        writer.writerows(table.select().tuples().iterator(self._database))
+                        rows = table.select().tuples().iterator(self._database)
+                        writer.writerows(map(_shown, row) for row in rows)
                 paths.append(path)
         except OSError as error:
             raise FextError(
@@ -60,3 +64,7 @@ class Records(JobRecords, RunRecords, CurveRecords, DatasetRecords, ResultRecord
                 table.delete().execute(self._database)
         with told(self.path):
             self._database.execute_sql("VACUUM")
+
+
+def _shown(value: Any) -> Any:
+    return value.hex() if isinstance(value, bytes) else value

@@ -114,7 +114,8 @@ def _need_images(data: TrainingData) -> None:
     if not len(data.train):
         raise FextError(
             "No image is left to train on.",
-            "Add images, or lower data.validation_fraction or raise data.sample_fraction.",
+            "Add images, lower data.validation_fraction, raise data.sample_fraction, or include what is excluded "
+            "(`fext include`).",
         )
 
 

@@ -97,14 +97,15 @@ def absolute(text: str) -> Path:
     return Path(os.path.abspath(path))
 
 
-def existing_folder(text: str | None) -> str:
-    """Return a folder argument as an absolute path; empty where there was none.
+def existing_images(text: str | None) -> str:
+    """Return an argument that names images, by a folder or a list of paths, as an absolute path; empty for none.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder or list.
 
     """
     from engine.errors import UsageError
+    from engine.images.scan import EXTENSIONS
 
     if not text:
         return ""
@@ -113,8 +114,9 @@ def existing_folder(text: str | None) -> str:
         mode = path.stat().st_mode
     except OSError as error:
         raise UsageError(f"Folder {path}: {error.strerror}.", _near_folder(path)) from error
-    if not stat.S_ISDIR(mode):
-        raise UsageError(f"{path} is a file, not a folder.", "Give the folder that holds the images.")
+    if not (stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and path.suffix.lower() not in EXTENSIONS)):
+        remedy = "Give the folder that holds the images, or a text file with the path of an image on each line."
+        raise UsageError(f"{path} is a file, not a folder.", remedy)
     if any("\ud800" <= character <= "\udfff" for character in str(path)):
         raise UsageError(f"The path {path} is no UTF-8.", "Rename the folder; files in it may have any name.")
     return str(path)

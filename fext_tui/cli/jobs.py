@@ -68,9 +68,9 @@ def attach(invocation: Invocation, job: int) -> int:
     """Follow JOB to its end, as the verb that started it does; Ctrl-C stops it with a checkpoint."""
     with invocation.records() as records:
         row = records.job(job)
-        if row.has_ended:
-            return conclude(invocation, row)
-        return follow_to_end(invocation, records, job, plot=invocation.settings().training.live_plot)
+        if not row.has_ended:
+            row = follow_to_end(records, job, plot=invocation.settings().training.live_plot)
+        return conclude(invocation, row)
 
 
 @click.command()

@@ -2,8 +2,10 @@
 
 import json
 import math
+import os
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,6 +55,16 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(content) for content in value]
     return value
+
+
+def print_paths(paths: Iterable[Path], *, null: bool) -> None:
+    """Print paths for other commands, byte for byte, each on a line or before a zero byte; a terminal gets escapes."""
+    from fext_tui.text import safe
+
+    shown = safe if sys.stdout.isatty() else os.fspath
+    end = "\0" if null else "\n"
+    sys.stdout.buffer.write(os.fsencode("".join(f"{shown(path)}{end}" for path in paths)))
+    sys.stdout.flush()
 
 
 def tell_error(cause: str, remedy: str) -> None:

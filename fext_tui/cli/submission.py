@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
@@ -14,15 +14,24 @@ from fext_tui.cli.summary import summary
 from fext_tui.notice import notice
 from fext_tui.progress import follow
 
+Ending = Callable[[Invocation, Records, JobRow], int]
+"""What tells how a job ended, and returns the exit code."""
 
-def perform(invocation: Invocation, kind: str, arguments: Mapping[str, Any], *, detach: bool) -> int:
-    """Submit a job with the settings of this call, follow it to its end, and return the exit code."""
+
+def perform(
+    invocation: Invocation, kind: str, arguments: Mapping[str, Any], *, detach: bool, ending: Ending | None = None
+) -> int:
+    """Submit a job with the settings of this call, follow it to its end, and return the exit code.
+
+    What it found is told by `conclude`, or by ``ending`` where the job is done.
+    """
     settings = invocation.settings()
     with invocation.records() as records:
         job = submit(invocation.workspace(), records, kind, settings, arguments, on_finish=invocation.on_finish)
         if detach:
             return _detached(invocation, job)
-        return follow_to_end(invocation, records, job.id, plot=settings.training.live_plot)
+        ended = follow_to_end(records, job.id, plot=settings.training.live_plot)
+        return ending(invocation, records, ended) if ending and ended.state == "done" else conclude(invocation, ended)
 
 
 def _detached(invocation: Invocation, job: JobRow) -> int:
@@ -34,18 +43,18 @@ def _detached(invocation: Invocation, job: JobRow) -> int:
     return EXIT_DONE
 
 
-def follow_to_end(invocation: Invocation, records: Records, job: int, *, plot: bool) -> int:
-    """Follow a job, print how it ended, and return the exit code that stands for it."""
+def follow_to_end(records: Records, job: int, *, plot: bool) -> JobRow:
+    """Follow a job, ring where it ends, and return it."""
     ended = follow(records, job, messages(), plot=plot)
     if sys.stderr.isatty():
         sys.stderr.write(notice(ended, os.environ))
         sys.stderr.flush()
-    return conclude(invocation, ended)
+    return ended
 
 
-def conclude(invocation: Invocation, job: JobRow) -> int:
-    """Print the result of a job that has ended, or its error, and return the exit code."""
-    values = {"job": job.id, "state": job.state, **(job.result or {})}
+def conclude(invocation: Invocation, job: JobRow, more: Mapping[str, Any] | None = None) -> int:
+    """Print the result of a job that has ended, or its error, and return the exit code; ``more`` is told as JSON."""
+    values = {"job": job.id, "state": job.state, **(job.result or {}), **(more or {})}
     problem = problem_of(invocation, job)
     if problem:
         tell_error(*problem)

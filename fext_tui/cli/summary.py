@@ -12,6 +12,7 @@ from rich.text import Text
 
 from engine.records import JobRow
 from engine.workspace import Workspace
+from fext_tui.finding_kinds import TITLES, by_gravity
 from fext_tui.text import decibel, duration, number, rate, safe
 
 Lines = list[tuple[str, str]]
@@ -85,14 +86,21 @@ def _encoding(result: Mapping[str, Any], workspace: Workspace) -> Lines:
 
 
 def _analysis(result: Mapping[str, Any], workspace: Workspace) -> Lines:
-    lines = [
-        ("images", f"{result['images']:,}"),
-        ("plots", f"{len(result['plots'])} in {shown_path(Path(result['plots'][0]).parent, workspace)}"
-         if result["plots"] else "none"),
-    ]  # fmt: skip
-    if result["csv"]:
-        lines.append(("table", shown_path(result["csv"], workspace)))
-    return _with_skipped(lines, result)
+    before = f", {result['unchanged']:,} of them measured before" if result.get("unchanged") else ""
+    lines = _with_skipped([("images", f"{result['images']:,}{before}")], result)
+    findings = result.get("findings", {})
+    for place, kind in enumerate(by_gravity(findings)):
+        lines.append(("" if place else "findings", f"{findings[kind]:,}  {TITLES[kind]} ({kind})"))
+    if result.get("summary"):
+        lines.append(("compared", result["summary"]))
+    tables = [result[kind] for kind in ("csv", "parquet") if result.get(kind)]
+    lines += [("table", shown_path(table, workspace)) for table in tables]
+    if result["plots"]:
+        folder = shown_path(Path(result["plots"][0]).parent, workspace)
+        lines.append(("plots", f"{len(result['plots'])} in {folder}"))
+    if findings:
+        lines.append(("next", "fext findings FOLDER   ·   fext exclude FOLDER --kind KIND"))
+    return lines
 
 
 def _sample(result: Mapping[str, Any], workspace: Workspace) -> Lines:

@@ -1,29 +1,62 @@
 """``fext analyze``, ``evaluate``, ``encode`` and ``sample``."""
 
+from functools import partial
+
 import click
 
 from engine.checkpoints import find_checkpoint
 from engine.errors import UsageError
-from fext_tui.cli.invocation import Invocation, absolute, existing_folder
+from fext_tui.cli.findings import conclude_or_fail, fail_on_option, refuse_unjudged
+from fext_tui.cli.invocation import Invocation, absolute, existing_images
 from fext_tui.cli.options import device_option, global_options, job_options, setting_option, workspace_options
 from fext_tui.cli.submission import perform
+from fext_tui.finding_kinds import TITLES
 
 
-@click.command()
+@click.command(epilog=f"Kinds of findings are {', '.join(TITLES)}.")
 @click.argument("folder", required=False)
-@click.option("--csv", metavar="FILE", help="Also write one row an image to this file.")
 @setting_option("--metrics", "analysis.metrics", metavar="A,B,…")
+@setting_option(
+    "--validation",
+    "data.validation_folder",
+    metavar="FOLDER",
+    help_text="Images to compare with; without it, the share that training would hold out.",
+)
+@click.option("--csv", metavar="FILE", help="Also write one row an image to this file.")
+@click.option("--parquet", metavar="FILE", help="The same as Parquet.")
+@click.option("--again", is_flag=True, help="Measure files again that have not changed since.")
+@fail_on_option
 @setting_option("--workers", "device.workers")
 @job_options
 @global_options
 @click.pass_obj
-def analyze(invocation: Invocation, folder: str | None, csv: str | None, detach: bool) -> int:
-    """Measure the images of FOLDER: statistics, exposure, entropy, sharpness, color, edges, texture, distribution.
+def analyze(
+    invocation: Invocation,
+    folder: str | None,
+    *,
+    csv: str | None,
+    parquet: str | None,
+    again: bool,
+    fail_on: tuple[str, ...],
+    detach: bool,
+) -> int:
+    """Measure the images of FOLDER, tell what is to be known of its files, and compare training with validation images.
 
-    Without FOLDER: those of the settings, else the training images.
+    FOLDER may also be a text file with the path of an image on each line. Without it: the folder of the settings, else
+    the training images. Images that were measured before and have not changed are not measured again.
     """
-    arguments = {"folder": invocation.stored(existing_folder(folder)), "csv": invocation.stored(_new_file(csv))}
-    return perform(invocation, "analyze", arguments, detach=detach)
+    existing_images(invocation.values.get("data.validation_folder"))
+    arguments = {
+        "folder": invocation.stored(existing_images(folder)),
+        "csv": invocation.stored(_new_file(csv)),
+        "parquet": invocation.stored(_new_file(parquet)),
+        "again": again,
+    }
+    if fail_on and detach:
+        raise UsageError("--fail-on needs what --detach does not wait for.", "Give one of the two.")
+    refuse_unjudged(invocation, fail_on)
+    ending = partial(conclude_or_fail, fail_on) if fail_on else None
+    return perform(invocation, "analyze", arguments, detach=detach, ending=ending)
 
 
 def _new_file(text: str | None) -> str:
@@ -73,7 +106,7 @@ def encode(invocation: Invocation, checkpoint: str, folder: str | None, detach: 
 
 def _with_checkpoint(invocation: Invocation, kind: str, checkpoint: str, folder: str | None, detach: bool) -> int:
     find_checkpoint(invocation.workspace(), checkpoint)
-    arguments = {"checkpoint": checkpoint, "folder": invocation.stored(existing_folder(folder))}
+    arguments = {"checkpoint": checkpoint, "folder": invocation.stored(existing_images(folder))}
     return perform(invocation, kind, arguments, detach=detach)
 
 

@@ -10,7 +10,7 @@ from engine.errors import UsageError
 from engine.settings import Settings
 from engine.workspace import check_name
 from fext_tui.cli.grid import combinations, submit_grid
-from fext_tui.cli.invocation import Invocation, existing_folder
+from fext_tui.cli.invocation import Invocation, existing_images
 from fext_tui.cli.options import device_option, global_options, image_size_option, job_options, setting_option
 from fext_tui.cli.submission import perform
 
@@ -42,8 +42,8 @@ def train(invocation: Invocation, folder: str | None, name: str | None, grid: tu
     a closed terminal does not stop anything.
     """
     if folder:
-        invocation.values["data.folder"] = existing_folder(folder)
-    existing_folder(invocation.values.get("data.validation_folder"))
+        invocation.values["data.folder"] = existing_images(folder)
+    existing_images(invocation.values.get("data.validation_folder"))
     if grid:
         return submit_grid(invocation, [(one, _with(invocation, one)) for one in combinations(grid)], name)
     _one_budget(invocation, "training.epochs")

@@ -1,11 +1,9 @@
 """Data: a dataset's facts, its images with their metrics, its distributions, and what is wrong with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,20 +13,26 @@ from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
 from engine.errors import FextError, UsageError
-from engine.records import JobRow, Row
+from engine.images.scan import root_of
+from engine.records import JobRow
 from engine.settings import Settings
 from fext_tui import text
-from fext_tui.dataset_facts import DatasetFacts, analyzed_folder, read_facts
+from fext_tui.dataset_facts import Asked, DatasetFacts, asked_by, read_facts
 from fext_tui.listing import count_pictures
 from fext_tui.screens.base import Breakpoints, FextScreen
 from fext_tui.sources import training_folder
 from fext_tui.widgets.dataset_card import DatasetCard
 from fext_tui.widgets.distribution_pane import DistributionPane
+from fext_tui.widgets.findings_table import FindingsTable
 from fext_tui.widgets.folder_dialog import FolderDialog
 from fext_tui.widgets.image_table import ImageTable
 from fext_tui.widgets.panes import Panes, PaneStrip
 from fext_tui.widgets.settings_form import SettingsForm
-from fext_tui.widgets.table import KeyTable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fext_tui.screens.findings import Chosen
 
 PANES = {
     "dataset": ("d", "Dataset"),
@@ -37,41 +41,19 @@ PANES = {
     "distribution": ("v", "Distribution"),
     "findings": ("x", "Findings"),
 }
-FINDING_COLUMNS = {"kind": "kind", "detail": "reason", "path": "image"}
 SAMPLE_IMAGES: Mapping[str, Any] = {"count": 600, "seed": 42}
 NO_IMAGES = "No images in the records yet.\na  analyzes those of the folder."
-NO_FINDINGS = "Nothing found.\na  analyzes the images and lists here what is wrong with them."
+NO_FINDINGS = "Nothing is known of these images yet.\na  analyzes them and lists here what is wrong with them."
 HEIGHTS: Breakpoints = [(0, "-low"), (30, "-short"), (40, "-tall")]
 """Rows from which the screen has a class; ``-low`` shows one pane at a time, however wide the terminal is."""
-
-
-class FindingsTable(KeyTable):
-    """What is wrong with which file."""
-
-    BINDING_GROUP_TITLE = "Findings"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "View", id="findings.view", tooltip="Show this file in the Viewer"),
-    ]
-
-    def __init__(self) -> None:
-        super().__init__(FINDING_COLUMNS, id="findings")
-
-    def show_findings(self, findings: Sequence[Row]) -> None:
-        """Show these findings, in their order."""
-        self.show(
-            {
-                str(number): [Text(text.safe(row[name])) for name in FINDING_COLUMNS]
-                for number, row in enumerate(findings)
-            }
-        )
 
 
 class FactsRead(Message):
     """A thread has read what is known of a dataset, or why it cannot be."""
 
-    def __init__(self, folder: Path, facts: DatasetFacts | None, error: FextError | None = None) -> None:
+    def __init__(self, asked: Asked, facts: DatasetFacts | None, error: FextError | None = None) -> None:
         super().__init__()
-        self.folder = folder
+        self.asked = asked
         self.facts = facts
         self.error = error
 
@@ -111,11 +93,10 @@ class DataScreen(FextScreen):
                 ImageTable(self.fext.workspace), Static(NO_IMAGES, classes="empty"), id="pane-images", classes="-empty"
             ),
             Container(SettingsForm(("analysis", "data"), opened=("analysis",)), id="pane-settings"),
-            DistributionPane(),
+            DistributionPane(self.fext.workspace),
             Container(
                 FindingsTable(),
                 Static(NO_FINDINGS, classes="empty"),
-                Static(id="findings-line"),
                 id="pane-findings",
                 classes="-empty",
             ),
@@ -130,58 +111,53 @@ class DataScreen(FextScreen):
     # --- Reading --------------------------------------------------------------------------------------------
 
     @property
-    def _folder(self) -> Path:
-        return analyzed_folder(self.fext.workspace, self.fext.settings)
+    def _asked(self) -> Asked:
+        return asked_by(self.fext.workspace, self.fext.settings)
 
     def _settings_changed(self, _: Settings) -> None:
-        if self.facts is None or self.facts.folder != self._folder:
+        if self.facts is None or self.facts.asked != self._asked:
             self._read()
 
     def _hear_end(self, _: JobRow) -> None:
         self._read()
 
+    @on(ImageTable.Excluded)
     def _read(self) -> None:
-        self.run_worker(partial(self._read_facts, self._folder), group="facts", exclusive=True, thread=True)
+        self.run_worker(partial(self._read_facts, self._asked), group="facts", exclusive=True, thread=True)
 
-    def _read_facts(self, folder: Path) -> None:
+    def _read_facts(self, asked: Asked) -> None:
         """Read the facts: on a thread, which touches no widget."""
         worker = get_current_worker()
         try:
-            facts = read_facts(self.fext.workspace, folder, lambda: not worker.is_cancelled)
+            facts = read_facts(self.fext.workspace, asked, lambda: not worker.is_cancelled)
         except FextError as error:
-            self.post_message(FactsRead(folder, None, error))
+            self.post_message(FactsRead(asked, None, error))
             return
         if not worker.is_cancelled:
-            self.post_message(FactsRead(folder, facts))
+            self.post_message(FactsRead(asked, facts))
 
     @on(FactsRead)
     def _show(self, message: FactsRead) -> None:
         if message.error is not None:
             self.fext.tell_error(message.error)
-        if message.facts is None or message.folder != self._folder:
+        if message.facts is None or message.asked != self._asked:
             return
         self.facts = facts = message.facts
         self.query_one(DatasetCard).show(facts, self.fext.clock())
         self.query_one(DistributionPane).show(facts)
         self._show_images(facts)
-        self._show_findings(facts)
+        self.query_one("#pane-findings").set_class(not facts.is_analyzed and not facts.findings, "-empty")
+        self.query_one(FindingsTable).show_findings(facts.findings)
         self._enter_pane()
 
     def _show_images(self, facts: DatasetFacts) -> None:
         self.query_one("#pane-images").set_class(not facts.images, "-empty")
         if facts.dataset is not None and facts.images:
-            groups = facts.analyzed.settings["analysis"]["metrics"] if facts.analyzed else ()
-            self.query_one(ImageTable).show_dataset(facts.dataset, groups)
-
-    def _show_findings(self, facts: DatasetFacts) -> None:
-        self.query_one("#pane-findings").set_class(not facts.findings, "-empty")
-        self.query_one(FindingsTable).show_findings(facts.findings)
-        shown = len(facts.findings)
-        more = f"the first {shown:,} of {facts.finding_count:,}" if shown < facts.finding_count else ""
-        self.query_one("#findings-line", Static).update(more)
+            self.query_one(ImageTable).show_dataset(facts.dataset, facts.groups)
 
     @on(ImageTable.Failed)
-    def _tell_failure(self, message: ImageTable.Failed) -> None:
+    @on(DistributionPane.Failed)
+    def _tell_failure(self, message: ImageTable.Failed | DistributionPane.Failed) -> None:
         self.fext.tell_error(message.error)
 
     # --- Panes ----------------------------------------------------------------------------------------------
@@ -195,7 +171,8 @@ class DataScreen(FextScreen):
     def _enter_pane(self) -> None:
         """Give the keys to what the current pane holds, where it holds anything and nothing else has them."""
         name = self.query_one(Panes).current
-        target = {"settings": "#setting-list", "images": "#images", "findings": "#findings"}.get(name)
+        targets = {"settings": "#setting-list", "images": "#images", "findings": "#findings"}
+        target = (targets | {"distribution": "#pane-distribution"}).get(name)
         if target and self.focused is None and not self.query_one(f"#pane-{name}").has_class("-empty"):
             self.query_one(target).focus()
 
@@ -212,10 +189,10 @@ class DataScreen(FextScreen):
 
     def action_open(self) -> None:
         """Choose the folder of training images."""
-        start = training_folder(self.fext.workspace, self.fext.settings)
+        start = root_of(training_folder(self.fext.workspace, self.fext.settings))
         self.app.push_screen(FolderDialog("Choose the folder of training images", start), self._open)
 
-    def _open(self, folder: Path | None) -> None:
+    def _open(self, folder: "Path | None") -> None:
         if folder is not None:
             own = folder == self.fext.workspace.images
             self._set("" if own else str(folder))
@@ -240,9 +217,24 @@ class DataScreen(FextScreen):
 
     @on(ImageTable.Chosen)
     async def _view_image(self, message: ImageTable.Chosen) -> None:
-        await self.fext.open_in_viewer(self._folder / message.path)
+        await self.fext.open_in_viewer(root_of(self._asked.folder) / message.path)
 
     @on(DataTable.RowSelected, "#findings")
-    async def _view_finding(self, event: DataTable.RowSelected) -> None:
-        if self.facts is not None:
-            await self.fext.open_in_viewer(self._folder / self.facts.findings[event.cursor_row]["path"])
+    def _list_findings(self, event: DataTable.RowSelected) -> None:
+        from fext_tui.screens.findings import FindingScreen
+
+        facts = self.facts
+        if facts is not None and facts.dataset is not None:
+            held_out = self.fext.settings.data.validation_folder
+            other = self.fext.workspace.actual_path(held_out) if held_out else None
+            screen = FindingScreen(facts.folder, facts.dataset, str(event.row_key.value), other)
+            self.app.push_screen(screen, self._leave_findings)
+
+    async def _leave_findings(self, chosen: "Chosen | None") -> None:
+        self._read()
+        if chosen is None:
+            return
+        if len(chosen.paths) == 1:
+            await self.fext.open_in_viewer(chosen.paths[0])
+        else:
+            await self.fext.open_all_in_viewer(chosen.title, chosen.paths)

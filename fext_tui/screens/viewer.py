@@ -1,7 +1,7 @@
 """The Viewer: pictures and plots, one large, the others in a list."""
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,9 +15,10 @@ from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
+from engine.errors import FextError
 from fext_tui.listing import merged, picture_names
 from fext_tui.screens.base import FextScreen
-from fext_tui.sources import Source, folder_source, workspace_sources
+from fext_tui.sources import Source, files_source, folder_source, workspace_sources
 from fext_tui.text import folder_name, safe, shortened
 from fext_tui.widgets.file_list import FileList
 from fext_tui.widgets.filter_line import FilterLine
@@ -148,6 +149,7 @@ class ViewerScreen(FextScreen):
         self._problem = ""
         self._wanted = ""
         self._dataset: int | None = None
+        self._measured_from = Path()
         self._changed = 0
 
     def compose_body(self) -> ComposeResult:
@@ -165,9 +167,9 @@ class ViewerScreen(FextScreen):
 
     def on_screen_resume(self) -> None:
         """Look again: settings or jobs may have changed the pictures meanwhile."""
-        here = self._here.folder if self._sources else None
+        here = self._here if self._sources else None
         self._find_sources(here)
-        if not self._listing or self._here.folder != here:
+        if not self._listing or self._here != here:
             self._list()
         elif self._complete and self._changed != _changed(self._here.folder):
             self.action_reload()
@@ -178,21 +180,19 @@ class ViewerScreen(FextScreen):
     def _here(self) -> Source:
         return self._sources[self._source]
 
-    def _find_sources(self, folder: Path | None = None) -> None:
+    def _find_sources(self, source: Source | None = None) -> None:
         self._sources = [*workspace_sources(self.fext.workspace, self.fext.settings), *self._opened]
-        folders = [source.folder for source in self._sources]
-        self._source = folders.index(folder) if folder in folders else 0
+        self._source = self._sources.index(source) if source in self._sources else 0
 
     def action_source(self, step: int) -> None:
         """Show the next or previous source."""
-        here = self._here.folder
-        self._find_sources(here)
+        self._find_sources(self._here)
         self._source = (self._source + step) % len(self._sources)
         self._list()
 
     def action_open(self) -> None:
         """Choose any folder."""
-        self.app.push_screen(FolderDialog("Show the pictures of", self._here.folder), self._open)
+        self.app.push_screen(FolderDialog("Show the pictures of", self._here.root), self._open)
 
     def _open(self, folder: Path | None) -> None:
         if folder is not None:
@@ -201,15 +201,24 @@ class ViewerScreen(FextScreen):
     def show_path(self, path: Path) -> None:
         """Show a picture, in the source it belongs to, or the pictures of a folder."""
         self._find_sources()
-        folder = path if path.is_dir() else self._folder_of(path)
-        if folder not in [source.folder for source in self._sources]:
-            self._opened = [folder_source(folder)]
-        self._find_sources(folder)
-        self._list("" if path == folder else str(path.relative_to(folder)))
+        whole = [source for source in self._sources if source.names is None]
+        if path.is_dir():
+            holding_it = [source for source in whole if source.folder == path]
+        else:
+            holding_it = [source for source in whole if path.is_relative_to(source.root)]
+        folder = path if path.is_dir() else path.parent
+        source = max(holding_it, key=lambda one: len(one.folder.parts), default=folder_source(folder))
+        if not holding_it:
+            self._opened = [source]
+        self._find_sources(source)
+        self._list("" if path == source.folder else str(path.relative_to(source.root)))
 
-    def _folder_of(self, picture: Path) -> Path:
-        holding_it = [source.folder for source in self._sources if picture.is_relative_to(source.folder)]
-        return max(holding_it, key=lambda folder: len(folder.parts), default=picture.parent)
+    def show_paths(self, title: str, paths: Sequence[Path]) -> None:
+        """Show files, at least one, in the order given."""
+        source = files_source(title, paths)
+        self._opened = [source]
+        self._find_sources(source)
+        self._list(source.names[0] if source.names else "")
 
     # --- The list -------------------------------------------------------------------------------------------
 
@@ -222,28 +231,42 @@ class ViewerScreen(FextScreen):
         self._listing += 1
         self._portions, self._complete, self._problem, self._wanted = [], False, "", wanted
         self._changed = _changed(self._here.folder)
-        self._dataset = self.fext.records.find_dataset(self._here.folder)
+        self._find_dataset()
         self.query_one(FilterLine).close()
         self.query_one(FileList).set_names([])
         if wanted:
             self._show(wanted)
         self._write_source()
-        read = partial(self._read, self._listing, self._here.folder)
+        read = partial(self._read, self._listing, self._here)
         self.run_worker(read, group="listing", exclusive=True, thread=True)
 
-    def _read(self, listing: int, folder: Path) -> None:
-        """Read a folder: on a thread."""
+    def _find_dataset(self) -> None:
+        """Find the dataset that the source is, or that it is a part of."""
+        folder = self._here.folder
+        for self._measured_from in (folder, *folder.parents):
+            self._dataset = self.fext.records.find_dataset(self._measured_from)
+            if self._dataset is not None:
+                return
+
+    def _read(self, listing: int, source: Source) -> None:
+        """Read the files of a source: on a thread."""
+        if source.names is not None:
+            there = [name for name in source.names if (source.root / name).exists()]
+            self.post_message(Listed(listing, there, complete=True))
+            return
         worker = get_current_worker()
         portions: list[list[str]] = []
         problem = ""
         try:
-            for portion in picture_names(folder):
+            for portion in picture_names(source.folder):
                 if worker.is_cancelled:
                     return
                 portions.append(portion)
                 self.post_message(Listed(listing, portion, complete=False))
         except OSError as error:
             problem = error.strerror or str(error)
+        except FextError as error:
+            problem = error.cause.rstrip(".")
         self.post_message(Listed(listing, merged(portions), complete=True, problem=problem))
 
     @on(Listed)
@@ -273,6 +296,8 @@ class ViewerScreen(FextScreen):
         """Return where ``wanted`` stands; while names come in, new ones stand behind those that were there."""
         if not self._complete:
             return names.index(wanted) if self._wanted and wanted in names else cursor
+        if self._here.names is not None:
+            return names.index(wanted) if wanted in names else 0
         place = bisect_left(names, wanted)
         return place if names[place : place + 1] == [wanted] else 0
 
@@ -360,7 +385,7 @@ class ViewerScreen(FextScreen):
     def _show(self, name: str | None) -> None:
         picture = self.query_one(Picture)
         if name is not None:
-            picture.show(self._here.folder / name)
+            picture.show(self._here.root / name)
             return
         picture.show(None, self._why_empty() if self._complete else "Reading the folder …")
         for facts in self.query(PictureFacts):
@@ -387,13 +412,16 @@ class ViewerScreen(FextScreen):
             facts.tell(name, None, self._measured(name))
 
     def _name_of(self, path: Path) -> str:
-        folder = self._here.folder
+        folder = self._here.root
         return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
     def _measured(self, name: str) -> Mapping[str, Any] | None:
         if self._dataset is None:
             return None
-        return self.fext.records.image(self._dataset, name)
+        if self._here.folder == self._measured_from:
+            return self.fext.records.image(self._dataset, name)
+        path = self._here.root / name
+        return self.fext.records.image(self._dataset, path.relative_to(self._measured_from).as_posix())
 
     # --- The lines ------------------------------------------------------------------------------------------
 

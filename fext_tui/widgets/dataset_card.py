@@ -1,6 +1,6 @@
 """The summary of a dataset, a line a fact, and what to press next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from textual.content import Content
 from textual.widgets import Static
@@ -8,8 +8,9 @@ from textual.widgets import Static
 from fext_tui import text
 from fext_tui.dataset_facts import DatasetFacts
 
-_LABEL_WIDTH = 13
-_FORMATS = 4
+_LABEL_WIDTH = 12
+_KINDS_SHOWN = 4
+_MODES = {"L": "gray", "LA": "gray+alpha", "P": "palette", "1": "1 bit", "I;16": "16-bit gray"}
 
 
 class DatasetCard(Static):
@@ -45,18 +46,20 @@ def _fact(label: str, value: str | Content) -> Content:
 
 def _recorded(facts: DatasetFacts, now: float) -> Iterator[Content]:
     summary = facts.summary
-    yield _fact("images", f"{facts.images:,}")
+    yield _fact("images", _readable(facts))
     if facts.finding_count:
         number = Content.styled(f"{facts.finding_count:,}", "$text-warning")
         yield _fact("findings", number + Content.styled("  x shows them", "$text-muted"))
-    formats = list(summary["formats"].items())
-    shown = ", ".join(f"{text.safe(name) or 'unknown'} {count:,}" for name, count in formats[:_FORMATS])
-    yield _fact("formats", shown + (" …" if len(formats) > _FORMATS else ""))
+    if facts.excluded:
+        yield _fact("excluded", f"{facts.excluded:,} from training")
+    yield _fact("formats", _counted(summary["formats"], {"": "unknown"}))
+    if modes := {mode: count for mode, count in summary["modes"].items() if mode}:
+        yield _fact("channels", _counted(modes, _MODES))
     yield _fact("size", f"{text.size(summary['bytes'])}, {text.size(summary['bytes'] / facts.images)} an image")
     if summary["min_width"] is not None:
         sides = (_range(summary[f"min_{side}"], summary[f"max_{side}"]) for side in ("width", "height"))
         yield _fact("pixels", " × ".join(sides))
-    yield from _subsets(facts)
+    yield from _training(facts)
     if facts.analyzed is not None and facts.analyzed.ended is not None:
         when = text.age(now, facts.analyzed.ended)
         took = text.duration(facts.analyzed.ended - (facts.analyzed.started or facts.analyzed.ended))
@@ -64,15 +67,32 @@ def _recorded(facts: DatasetFacts, now: float) -> Iterator[Content]:
         yield _fact("analyzed", f"{ago}, in {took} (job {facts.analyzed.id})")
 
 
+def _readable(facts: DatasetFacts) -> str:
+    """Return the number of images, and of how many files where not all can be read."""
+    defects = sum(facts.findings.get(kind, 0) for kind in ("unreadable", "truncated", "wrong_extension"))
+    files = facts.images + defects
+    return f"{facts.images:,}" + (f", {facts.images / files:.1%} of {files:,} files" if defects else "")
+
+
+def _counted(numbers: Mapping[str, int], names: Mapping[str, str]) -> str:
+    shown = [f"{names.get(name, text.safe(name))} {count:,}" for name, count in numbers.items()]
+    return ", ".join(shown[:_KINDS_SHOWN]) + (" …" if len(shown) > _KINDS_SHOWN else "")
+
+
 def _range(least: int, most: int) -> str:
     return f"{least:,}" if least == most else f"{least:,}–{most:,}"
 
 
-def _subsets(facts: DatasetFacts) -> Iterator[Content]:
+def _training(facts: DatasetFacts) -> Iterator[Content]:
+    """Yield what training makes of the images: how many it learns from, the pack, and the time of an epoch."""
     sides = [facts.histograms[name].images if name in facts.histograms else 0 for name in ("train", "validation")]
     if any(sides):
-        yield _fact("training", f"{sides[0]:,}")
-        yield _fact("validation", f"{sides[1]:,}  ({sides[1] / sum(sides):.0%})")
+        yield _fact("training", f"{sides[0]:,}, held out {sides[1]:,} ({sides[1] / sum(sides):.0%})")
+    height, width, channels = facts.asked.shape
+    pack = text.size(facts.images * facts.asked.image_bytes)
+    yield _fact("pack", f"{pack} at {height} × {width}{'' if channels == 3 else ' gray'}")
+    if facts.epoch_seconds is not None:
+        yield _fact("epoch", f"about {text.duration(facts.epoch_seconds)} ({facts.asked.variant}, as trained before)")
 
 
 def _next_step(facts: DatasetFacts) -> Iterator[Content]:

@@ -1,4 +1,4 @@
-"""Histograms of gray levels, drawn with plotext."""
+"""Histograms, drawn with plotext."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,13 @@ from textual.content import Content
 from textual.theme import Theme
 from textual.widget import Widget
 
-from fext_tui.dataset_facts import Histogram
+from fext_tui.dataset_facts import LEVELS, Histogram
+from fext_tui.measures import figure
 
-LEVELS = 256
 _LEAST_WIDTH, _LEAST_HEIGHT = 20, 5
 _AXIS_COLUMNS = 5
+_LEVEL_TICKS = [0.0, 64.0, 128.0, 192.0, 255.0]
+_MARK, _MARK_COLOR = "┃", "warning"
 _MARKS = 12
 _CUT_ABOVE = 3.0
 """Peaks are cut where they are so many times as high as all but the highest twentieth of the bins."""
@@ -23,7 +25,10 @@ _CUT_ABOVE = 3.0
 
 @dataclass(frozen=True)
 class Curve:
-    """One histogram as it is drawn: its name, its color (a theme variable), its shape."""
+    """One histogram as it is drawn: its name, its color (a theme variable), its shape.
+
+    All that are drawn over one another have the same bins.
+    """
 
     name: str
     color: str
@@ -31,13 +36,15 @@ class Curve:
     filled: bool = False
 
 
-def shares(counts: Sequence[int], most_bins: int) -> tuple[list[float], list[float]]:
-    """Return gray levels and the share of pixels in percent a level, over at most ``most_bins`` equal bins."""
-    width = next(width for width in (1, 2, 4, 8, 16, 32) if LEVELS // width <= max(most_bins, LEVELS // 32))
+def shares(histogram: Histogram, most_bins: int) -> tuple[list[float], list[float]]:
+    """Return values, and the share of all in percent a bin, over at most ``most_bins`` equal groups of bins."""
+    counts, bins = histogram.counts, len(histogram.counts)
+    width = next(width for width in (1, 2, 4, 8, 16, 32) if bins // width <= max(most_bins, bins // 32))
     total = sum(counts)
-    starts = range(0, LEVELS, width)
-    levels = [start + (width - 1) / 2 for start in starts]
-    return levels, [100 * sum(counts[start : start + width]) / (total * width) for start in starts]
+    starts = range(0, bins, width)
+    step = (histogram.high - histogram.low) / (bins - 1)
+    values = [histogram.low + step * (start + (width - 1) / 2) for start in starts]
+    return values, [100 * sum(counts[start : start + width]) / (total * width) for start in starts]
 
 
 def top_of(values: Sequence[float]) -> float:
@@ -48,7 +55,7 @@ def top_of(values: Sequence[float]) -> float:
 
 
 class HistogramPlot(Widget):
-    """Histograms over one axis of gray levels; the share of pixels a level upward, in percent.
+    """Histograms over one axis of values; the share of pixels or images a bin upward, in percent.
 
     plotext is imported when there is something to draw: the first screen is there 30 ms sooner.
     """
@@ -56,6 +63,7 @@ class HistogramPlot(Widget):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - the name Textual gives it
         super().__init__(id=id)
         self._curves: tuple[Curve, ...] = ()
+        self._marks: tuple[float, ...] = ()
 
     def on_mount(self) -> None:
         """Draw in the colors of each theme."""
@@ -64,9 +72,9 @@ class HistogramPlot(Widget):
     def _repaint(self, _: Theme) -> None:
         self.refresh()
 
-    def show(self, *curves: Curve) -> None:
-        """Draw these histograms."""
-        self._curves = curves
+    def show(self, *curves: Curve, marks: Sequence[float] = ()) -> None:
+        """Draw these histograms, and upright lines at the values ``marks``."""
+        self._curves, self._marks = curves, tuple(marks)
         self.refresh()
 
     def render(self) -> Text:
@@ -74,43 +82,50 @@ class HistogramPlot(Widget):
         width, height = self.size
         if not self._curves or width < _LEAST_WIDTH or height < _LEAST_HEIGHT:
             return Text()
-        colors = {curve.color: Color.parse(self.app.theme_variables[curve.color]).rgb for curve in self._curves}
-        return Text.from_ansi(plot(self._curves, width, height, colors))
+        names = {_MARK_COLOR, *(curve.color for curve in self._curves)}
+        colors = {name: Color.parse(self.app.theme_variables[name]).rgb for name in names}
+        return Text.from_ansi(plot(self._curves, self._marks, width, height, colors))
 
 
-def plot(curves: Sequence[Curve], width: int, height: int, colors: Mapping[str, tuple[int, int, int]]) -> str:
+def plot(
+    curves: Sequence[Curve], marks: Sequence[float], width: int, height: int, colors: Mapping[str, tuple[int, int, int]]
+) -> str:
     """Return the plot as text with escape codes: ``width`` columns by ``height`` rows."""
     from textual_plotext.plot import Plot
 
-    figure = Plot()
-    figure.clear_figure()
-    figure._set_size(width, height)
-    figure.theme("clear")
-    figure.xaxes(True, False)
-    figure.yaxes(True, False)
-    binned = [shares(curve.histogram.counts, 2 * (width - _AXIS_COLUMNS)) for curve in curves]
+    drawing = Plot()
+    drawing.clear_figure()
+    drawing._set_size(width, height)
+    drawing.theme("clear")
+    drawing.xaxes(True, False)
+    drawing.yaxes(True, False)
+    binned = [shares(curve.histogram, 2 * (width - _AXIS_COLUMNS)) for curve in curves]
     top = top_of([value for _, values in binned for value in values])
-    _set_axes(figure, top, height)
+    _set_axes(drawing, curves[0].histogram, top, (width, height))
     for number, (curve, (levels, values)) in enumerate(zip(curves, binned, strict=True)):
         shown = [min(value, top) for value in values]
         marker = "hd" if curve.filled else "braille"
-        figure.plot(levels, shown, marker=marker, color=colors[curve.color], fillx=curve.filled)
+        drawing.plot(levels, shown, marker=marker, color=colors[curve.color], fillx=curve.filled)
         if number:
             every = max(len(levels) // _MARKS, 1)
-            figure.scatter(levels[::every], shown[::every], marker="◆", color=colors[curve.color])
-    return str(figure.build()).rstrip("\n")
+            drawing.scatter(levels[::every], shown[::every], marker="◆", color=colors[curve.color])
+    heights = [top * (row + 0.5) / height for row in range(height)]
+    for mark in marks:
+        drawing.scatter([mark] * height, heights, marker=_MARK, color=colors[_MARK_COLOR])
+    return str(drawing.build()).rstrip("\n")
 
 
-def _set_axes(figure: Any, top: float, height: int) -> None:
+def _set_axes(drawing: Any, histogram: Histogram, top: float, size: tuple[int, int]) -> None:
     from fext_tui.plotting import nice_ticks
 
-    ticks = nice_ticks(0, top, max(height // 5, 2))
+    ticks = nice_ticks(0, top, max(size[1] // 5, 2))
     decimals = max(0, -math.floor(math.log10(ticks[1]))) if len(ticks) > 1 else 1
-    figure.ylim(0, top)
-    figure.yticks(ticks, [f"{tick:.{decimals}f}%" for tick in ticks])
-    figure.xlim(0, LEVELS - 1)
-    levels = [0.0, 64.0, 128.0, 192.0, 255.0]
-    figure.xticks(levels, [f"{level:.0f}" for level in levels])
+    drawing.ylim(0, top)
+    drawing.yticks(ticks, [f"{tick:.{decimals}f}%" for tick in ticks])
+    drawing.xlim(histogram.low, histogram.high)
+    is_levels = (histogram.low, histogram.high) == (0, LEVELS - 1)
+    across = _LEVEL_TICKS if is_levels else nice_ticks(histogram.low, histogram.high, max(size[0] // 12, 2))
+    drawing.xticks(across, [f"{tick:g}" for tick in across])
 
 
 def legend(*curves: Curve, room: int) -> Content:
@@ -132,7 +147,7 @@ def _mark(curve: Curve, index: int) -> str:
 
 
 def _images_and_mean(curve: Curve) -> str:
-    return f" {curve.histogram.images:,} images, mean level {mean_level(curve.histogram):.0f}"
+    return f" {curve.histogram.images:,} images, mean {figure(mean_of(curve.histogram))}"
 
 
 def _images(curve: Curve) -> str:
@@ -143,6 +158,10 @@ def _nothing(_: Curve) -> str:
     return ""
 
 
-def mean_level(histogram: Histogram) -> float:
-    """Return the mean gray level of all pixels."""
-    return sum(level * count for level, count in enumerate(histogram.counts)) / sum(histogram.counts)
+def mean_of(histogram: Histogram) -> float:
+    """Return the mean of all values."""
+    if histogram.mean is not None:
+        return histogram.mean
+    step = (histogram.high - histogram.low) / (len(histogram.counts) - 1)
+    total = sum(number * count for number, count in enumerate(histogram.counts))
+    return histogram.low + step * total / sum(histogram.counts)

@@ -15,18 +15,20 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 from textual.worker import get_current_worker
 
-from engine.errors import FextError
+from engine.errors import FextError, UsageError
 from engine.records import Records, Row
+from engine.records.images import OWN_COLUMNS, metric_group
 from engine.records.schema import METRIC_TABLES, columns_of
 from engine.workspace import Workspace
 from fext_tui import text
+from fext_tui.findings import toggle_excluded
 from fext_tui.measures import figure, label
 from fext_tui.screens.dialogs import Choose
+from fext_tui.wanted import EVERYTHING, Wanted, wanted_of
 from fext_tui.widgets.filter_line import FilterLine
 
 PAGE = 100
-_OWN = ("path", "bytes", "format", "width", "height", "subset")
-_NAMED = frozenset({"path", "format", "subset"})
+_NAMED = frozenset({"path", "format", "subset", "mode"})
 _LONGEST_PATH = 36
 
 
@@ -38,7 +40,7 @@ class Question:
     group: str
     order_by: str = "path"
     descending: bool = False
-    contains: str = ""
+    wanted: Wanted = EVERYTHING
     offset: int = 0
 
     @property
@@ -50,17 +52,18 @@ class Question:
     @property
     def groups(self) -> tuple[str, ...]:
         """The metric groups that hold the columns."""
-        sorting = [group for group in METRIC_TABLES if self.order_by in columns_of(group) and self.order_by not in _OWN]
-        return tuple(dict.fromkeys([self.group, *sorting]))
+        sorting = metric_group(self.order_by)
+        return tuple(dict.fromkeys([self.group, *([sorting] if sorting else [])]))
 
 
 @dataclass(frozen=True)
 class Page:
-    """The answer: some rows, and the number of all."""
+    """The answer: some rows, the number of all, and the paths that training leaves out."""
 
     question: Question
     rows: tuple[Row, ...]
     total: int
+    excluded: frozenset[str]
 
 
 def read_page(workspace: Workspace, question: Question) -> Page:
@@ -71,18 +74,24 @@ def read_page(workspace: Workspace, question: Question) -> Page:
 
     """
     with Records(workspace) as records:
-        total = records.count_images(question.dataset, question.contains)
+        contains, where = question.wanted.text, question.wanted.conditions
+        total = records.count_images(question.dataset, contains, where, question.order_by)
         question = replace(question, offset=max(min(question.offset, total - PAGE), 0))
+        number = min(PAGE, total - question.offset)
+        is_far = question.offset > total // 2  # counted from the other end, it is sooner reached
         rows = records.image_metrics(
             question.dataset,
             question.groups,
             order_by=question.order_by,
-            descending=question.descending,
-            contains=question.contains,
-            limit=PAGE,
-            offset=question.offset,
+            descending=question.descending != is_far,
+            contains=contains,
+            where=where,
+            limit=number,
+            offset=total - question.offset - number if is_far else question.offset,
         )
-    return Page(question, tuple(rows), total)
+        rows = rows[::-1] if is_far else rows
+        excluded = records.excluded(question.dataset)
+    return Page(question, tuple(rows), total, excluded)
 
 
 class PagedTable(DataTable[Text]):
@@ -108,7 +117,14 @@ class PagedTable(DataTable[Text]):
             "Filter",
             key_display="/",
             id="images.filter",
-            tooltip="Only paths that hold a text",
+            tooltip="Only paths that hold a text, or images by their measures: mean<20 entropy>=3 cat",
+        ),
+        Binding(
+            "e",
+            "ask('exclude')",
+            "Exclude",
+            id="images.exclude",
+            tooltip="Let training leave this image out, or use it",
         ),
         Binding("j", "cursor_down", "Down", show=False, id="images.down"),
         Binding("k", "cursor_up", "Up", show=False, id="images.up"),
@@ -166,6 +182,9 @@ class ImageTable(Vertical):
             super().__init__()
             self.path = path
 
+    class Excluded(Message):
+        """An image is excluded from training, or no longer."""
+
     class PageRead(Message):
         """A thread has read a page; the cursor goes to image number ``cursor`` of all, or stays for None."""
 
@@ -195,7 +214,7 @@ class ImageTable(Vertical):
 
     def compose(self) -> ComposeResult:
         """Give filter, table and line."""
-        yield FilterLine("part of a path", id="images-filter")
+        yield FilterLine("part of a path, and measures: mean<20 width>=1000", id="images-filter")
         yield PagedTable(id="images", cursor_type="row", cell_padding=1, fixed_columns=1)
         yield Static(id="images-line")
 
@@ -239,7 +258,8 @@ class ImageTable(Vertical):
             for column in self._page.question.columns:
                 table.add_column(_heading(column, self._page.question), key=column)
             for row in self._page.rows:
-                table.add_row(*(_cell(column, row) for column in self._page.question.columns))
+                is_out = row["path"] in self._page.excluded
+                table.add_row(*(_cell(column, row, is_out) for column in self._page.question.columns))
             table.move_cursor(row=cursor, animate=False)
         self.query_one("#images-line", Static).update(self._line(self._page))
 
@@ -250,8 +270,11 @@ class ImageTable(Vertical):
         parts.append(f"by {label(question.order_by)}{', largest first' if question.descending else ''}")
         place = f" ({self._groups.index(question.group) + 1}/{len(self._groups)})" if len(self._groups) > 1 else ""
         parts.append(f"{question.group}{place}")
-        if question.contains:
-            parts.append(f"with “{text.safe(question.contains)}”")
+        if question.wanted.text:
+            parts.append(f"with “{text.safe(question.wanted.text)}”")
+        parts.extend(f"{label(column)} {operator} {value:g}" for column, operator, value in question.wanted.conditions)
+        if page.excluded:
+            parts.append(f"{len(page.excluded):,} excluded")
         return Content("   ".join(parts))
 
     # --- Wishes ---------------------------------------------------------------------------------------------
@@ -272,6 +295,8 @@ class ImageTable(Vertical):
                 self._ask(replace(question, group=self._groups[place % len(self._groups)]), None)
             case "filter":
                 self._edit_filter()
+            case "exclude":
+                self._exclude(self._page)
             case way:
                 self._turn(way, question, self._page.total)
 
@@ -286,7 +311,9 @@ class ImageTable(Vertical):
             self._ask(replace(question, offset=offset), image)
 
     def _choose_order(self, question: Question) -> None:
-        columns = tuple(dict.fromkeys([*_OWN, *(column for group in self._groups for column in columns_of(group))]))
+        columns = tuple(
+            dict.fromkeys([*OWN_COLUMNS, *(column for group in self._groups for column in columns_of(group))])
+        )
         options = [(column, label(column), _help_of(column, question)) for column in columns]
         self.app.push_screen(Choose("Sort the images by", options), self._take_order)
 
@@ -312,14 +339,43 @@ class ImageTable(Vertical):
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
         event.stop()
-        if self._question is not None and self._question.contains != event.value.strip():
-            self._ask(replace(self._question, contains=event.value.strip(), offset=0))
+        if self._question is None:
+            return
+        try:
+            wanted = wanted_of(event.value)
+        except UsageError as error:
+            self.query_one("#images-line", Static).update(Content.styled(error.cause, "$text-warning"))
+            return
+        if self._question.wanted != wanted:
+            self._ask(replace(self._question, wanted=wanted, offset=0))
+        elif self._page is not None:
+            self.query_one("#images-line", Static).update(self._line(self._page))
 
     @on(Input.Submitted)
     def _leave_filter(self, event: Input.Submitted) -> None:
         event.stop()
         self.query_one(FilterLine).leave()
         self.query_one(PagedTable).focus()
+
+    # --- Exclusion ------------------------------------------------------------------------------------------
+
+    def _exclude(self, page: Page) -> None:
+        """Let training leave out the image under the cursor, or use it again."""
+        place = self.query_one(PagedTable).cursor_row
+        if place < len(page.rows):
+            path = page.rows[place]["path"]
+            work = partial(self._change, page.question, path, exclude=path not in page.excluded)
+            self.run_worker(work, group="page", exclusive=True, thread=True)
+
+    def _change(self, question: Question, path: str, *, exclude: bool) -> None:
+        """Exclude an image or take that back, and read the page again: on a thread."""
+        try:
+            toggle_excluded(self._workspace, question.dataset, [path], exclude=exclude)
+        except FextError as error:
+            self.post_message(self.Failed(error))
+            return
+        self.post_message(self.Excluded())
+        self._read(question, None)
 
     @on(DataTable.RowSelected)
     def _choose(self, event: DataTable.RowSelected) -> None:
@@ -338,13 +394,15 @@ def _heading(column: str, question: Question) -> Text:
 def _help_of(column: str, question: Question) -> str:
     if column == question.order_by:
         return "now; again turns it round"
-    return next((group for group in METRIC_TABLES if column in columns_of(group) and column not in _OWN), "file")
+    return metric_group(column) or "file"
 
 
-def _cell(column: str, row: Row) -> Text:
+def _cell(column: str, row: Row, is_out: bool) -> Text:
     value = row[column]
     if column == "path":
-        return Text(text.shortened(text.safe(value), _LONGEST_PATH))
+        return Text(text.shortened(text.safe(value), _LONGEST_PATH), style="dim strike" if is_out else "")
+    if column == "subset" and is_out:
+        return Text("excluded", style="bold")
     if column in _NAMED:
         return Text(text.safe(value))
     return Text(text.size(value) if column == "bytes" else figure(value), justify="right")

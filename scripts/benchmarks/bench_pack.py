@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 from measuring import interleaved, ratio, tell
-from PIL import Image, ImageFilter
+from photographs import draw_photographs
 from rich.table import Table
 
 from engine.device import choose_device
@@ -25,25 +25,11 @@ _ROUNDS = 5
 _SIZE = 1600, 1200
 
 
-def draw_photographs(folder: Path, count: int) -> None:
-    """Write JPEG files of 1600 × 1200 with detail at every scale, as photographs have it (a 1/f spectrum)."""
-    folder.mkdir(parents=True)
-    generator = np.random.default_rng(1)
-    for number in range(count):
-        picture = Image.new("RGB", _SIZE)
-        for octave in range(9):
-            side = 4 << octave
-            noise = Image.fromarray(generator.integers(0, 256, (side * 3 // 4, side, 3), dtype=np.uint8))
-            drawn = noise.resize(_SIZE, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(1))
-            picture = drawn if octave == 0 else Image.blend(picture, drawn, 0.5 / (1 + octave))
-        picture.save(folder / f"{number:05d}.jpg", quality=90)
-
-
 def measure(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Return images a second of packing and of decoding, and their ratio: medians of rounds timed in turn."""
     folder = options.folder.absolute() if options.folder else scratch / "photographs"
     if not options.folder:
-        draw_photographs(folder, options.images)
+        draw_photographs(folder, options.images, _SIZE)
     workspace, report = Workspace(scratch / "workspace").create(), CollectedReport()
     manifest = scan(folder, report)
     workers, size, count = worker_count(0), options.image_size, len(manifest.files)

@@ -1,13 +1,16 @@
 """Every setting changes something: the reference run of each task differs when the setting does."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from engine.analysis import analyze
+from engine.analysis.findings import judge
 from engine.checkpoints import find_checkpoint, fingerprint, tags_of
 from engine.encoding import encode
 from engine.evaluation import evaluate
@@ -85,6 +88,7 @@ TRAIN: dict[str, Any] = {
 # Only read where another setting makes them matter: key, value, and what must be set beside it.
 CONDITIONAL: dict[str, tuple[Any, dict[str, Any]]] = {
     "data.sample_seed": (9, {"data.sample_fraction": 0.5}),
+    "data.near_distance": (0, {"data.folder": "MIXED"}),
     "objective.mask_size": (8, {"objective.masked": 0.5}),
     "model.whitening": (True, {"training.batch_size": 4}),
     "model.projection": (16, {"objective.agreement": 0.5}),
@@ -102,6 +106,18 @@ CONDITIONAL: dict[str, tuple[Any, dict[str, Any]]] = {
     "training.decay_steps": (2, {"training.schedule": "hold_decay", "training.hold_steps": 2}),
 }
 
+# Cut-offs that tell more or fewer of the images in the mixed folder.
+CUT_OFFS: dict[str, float] = {
+    "analysis.dark_below": 120.0,
+    "analysis.light_above": 120.0,
+    "analysis.information_below": 6.0,
+    "analysis.blur_below": 0.35,
+    "analysis.size_factor": 1.5,
+    "analysis.aspect_above": 1.5,
+    "analysis.outlier_above": 3.0,
+    "data.near_distance": 0,
+}
+
 # Proven by tests of their own in this file, or where they act.
 ELSEWHERE = {
     "training.additional_epochs", "training.accept_changed_images", "training.live_plot", "device.kind", "device.id",
@@ -111,20 +127,20 @@ ELSEWHERE = {
 
 
 def test_no_setting_is_left_out() -> None:
-    assert TRAIN.keys() | CONDITIONAL.keys() | ELSEWHERE == FIELDS.keys()
+    assert TRAIN.keys() | CONDITIONAL.keys() | CUT_OFFS.keys() | ELSEWHERE == FIELDS.keys()
 
 
 class Reference:
     """Trains with given settings in a workspace of its own, and tells what that left."""
 
-    def __init__(self, root: Path, other: Path, values: Mapping[str, Any]) -> None:
+    def __init__(self, root: Path, folders: Mapping[str, Path], values: Mapping[str, Any]) -> None:
         self.root = root
-        self.other = str(other)
+        self.folders = folders
         self.values = values
         self.accounts: dict[str, dict[str, Any]] = {}
 
     def settings(self, **values: Any) -> Settings:
-        named = {key: self.other if value == "OTHER" else value for key, value in values.items()}
+        named = {key: str(self.folders[value]) if value in self.folders else value for key, value in values.items()}
         return from_layers(("", self.values), ("", BASE), ("", named))
 
     def account(self, settings: Settings) -> dict[str, Any]:
@@ -146,7 +162,7 @@ class Reference:
             "logs": sorted(path.name for path in workspace.logs.iterdir()),
             "validations": sum(phase == "validating" for phase, *_ in report.progresses),
             "probes": _pixels(workspace.validation / "run"),
-            "log": [line for _, line in report.lines if "are free" not in line],
+            "log": [re.sub(r"[\d.]+ s\b", "", line) for _, line in report.lines if "are free" not in line],
         }
 
 
@@ -160,8 +176,12 @@ def reference(
 ) -> Reference:
     root = tmp_path_factory.mktemp("settings")
     pictures = draw_pictures(root / "pictures", 24)
-    other = draw_pictures(root / "other", 20, seed=5)
-    return Reference(root, other, small_values | {"data.folder": str(pictures)})
+    folders = {"OTHER": draw_pictures(root / "other", 20, seed=5), "MIXED": draw_pictures(root / "mixed", 16, seed=6)}
+    for path in sorted(folders["MIXED"].iterdir()):
+        with Image.open(path) as picture:
+            picture.save(path.with_suffix(".jpg"), quality=40)
+    Image.linear_gradient("L").resize((90, 40)).save(folders["MIXED"] / "wide.png")
+    return Reference(root, folders, small_values | {"data.folder": str(pictures)})
 
 
 def test_training_twice_gives_the_same_account(reference: Reference) -> None:
@@ -231,6 +251,17 @@ def test_analysis_differs(reference: Reference) -> None:
         sampled = account(**{"analysis.sample_fraction": 0.5})
         assert sampled != base
         assert account(**{"analysis.sample_fraction": 0.5, "analysis.sample_seed": 3}) != sampled
+
+
+def test_what_is_found_differs(reference: Reference) -> None:
+    with _trained(reference) as (workspace, records):
+        settings = reference.settings(**{"analysis.folder": "MIXED"})
+        findings = analyze(settings, workspace, records, CollectedReport()).findings
+        dataset = records.find_dataset(reference.folders["MIXED"])
+        assert dataset is not None
+        for key, value in CUT_OFFS.items():
+            assert judge(records, dataset, settings.with_values({key: value})) != findings, key
+        assert judge(records, dataset, settings) == findings
 
 
 def test_workers_are_as_set() -> None:

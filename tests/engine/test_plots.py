@@ -12,9 +12,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.errors import FextError
-from engine.plots import comparison_figure, curves_figure, distribution_figure, overview_figure, reconstruction_figure
+from engine.plots import (
+    Panel,
+    comparison_figure,
+    curves_figure,
+    distribution_figure,
+    overview_figure,
+    reconstruction_figure,
+)
 
-BLUE, ORANGE = (0, 114, 178), (213, 94, 0)
+BLUE, ORANGE, GREEN, PINK, GRAY = (0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (89, 99, 110)
 NAMES = ["$x^2$ \\frac{", "line\nbreak\x1b[31m", "\udcff.png", "$", "a" * 300, "日本.png", ""]
 
 
@@ -40,17 +47,33 @@ def plain(color: tuple[int, ...], height: int = 128, width: int = 128) -> NDArra
     return np.broadcast_to(np.array(color, np.uint8), (height, width, len(color))).copy()
 
 
+def columns_with(picture: NDArray[np.uint8], color: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Return the column of every pixel of a color within the axes of a distribution."""
+    near = np.abs(picture[115:580, 95:1165].astype(int) - color).max(axis=2) <= 2
+    return np.nonzero(near)[1]
+
+
 def test_distribution_shows_where_the_pixels_are(tmp_path: Path) -> None:
     counts = np.zeros(256, np.int64)
     counts[128:] = 1000
     path = tmp_path / "new" / "plot.png"
-    distribution_figure(counts, path, "Title", "Subtitle")
+    distribution_figure({"gray": counts}, path, "Title", "Subtitle")
     picture = pixels(path)
     assert picture.shape == (700, 1200, 3)
-    near = np.abs(picture.astype(int) - BLUE).max(axis=2) <= 2
-    assert near[:, 680:].sum() > 500
-    line_below = near[:, 120:600].any(axis=1)
-    assert line_below.sum() <= 4
+    found = columns_with(picture, GRAY)
+    assert (found > 585).sum() > 500
+    assert (found < 480).sum() <= 4 * 480
+
+
+def test_distribution_shows_every_channel_in_its_color(tmp_path: Path) -> None:
+    channels = {name: np.bincount([level] * 99, minlength=256) for level, name in ((40, "red"), (120, "green"))}
+    channels = {"gray": np.ones(256), **channels, "blue": np.bincount([220] * 99, minlength=256)}
+    distribution_figure(channels, tmp_path / "plot.png", "Title")
+    picture = pixels(tmp_path / "plot.png")[:460]
+    peaks = [int(np.median(columns_with(picture, color))) for color in (ORANGE, GREEN, BLUE)]
+    assert peaks == sorted(peaks)
+    assert len(set(peaks)) == 3
+    assert np.ptp(columns_with(picture, GRAY)) > 1000
 
 
 @pytest.mark.parametrize(
@@ -59,7 +82,7 @@ def test_distribution_shows_where_the_pixels_are(tmp_path: Path) -> None:
     ids=["one level", "even", "nothing", "one peak"],
 )
 def test_distributions_at_the_limits(counts: NDArray[np.int64], tmp_path: Path) -> None:
-    distribution_figure(counts, tmp_path / "plot.png", "Title")
+    distribution_figure({"gray": counts, "red": counts[::-1]}, tmp_path / "plot.png", "Title")
     assert pixels(tmp_path / "plot.png").std() > 1
 
 
@@ -75,13 +98,43 @@ def test_comparison_shows_both(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [1, 7, 28])
 def test_overview_has_a_panel_for_every_metric(count: int, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    overview_figure({f"m{n}": random.normal(n, 1, 500) for n in range(count)}, tmp_path / "plot.png", "T", "S")
-    picture = pixels(tmp_path / "plot.png")
-    orange = np.abs(picture.astype(int) - ORANGE).max(axis=2) <= 40
-    rows = -(-count // 7)
+    panels = {f"m{n}": Panel([random.normal(n, 1, 500)]) for n in range(count)}
+    overview_figure(panels, tmp_path / "plot.png", "T", "S")
+    assert _marks(pixels(tmp_path / "plot.png"), ORANGE, count) == count
+
+
+def _marks(picture: NDArray[np.uint8], color: tuple[int, int, int], panels: int) -> int:
+    """Return how many upright lines of a color cross the middle of the panels."""
+    near = np.abs(picture.astype(int) - color).max(axis=2) <= 40
+    rows = -(-panels // 7)
     height = (picture.shape[0] - 110) / rows
-    lines = sum(_runs(orange[int(90 + row * height) + 60]) for row in range(rows))
-    assert lines == count
+    return sum(_runs(near[int(90 + row * height) + 60]) for row in range(rows))
+
+
+@pytest.mark.parametrize("cuts", [(), (-1.0,), (-1.0, 1.5), (-1.0, 99.0)])
+def test_overview_shows_the_cuts_that_lie_among_the_values(cuts: tuple[float, ...], tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(0, 1, 500)
+    overview_figure({"m": Panel([values], cuts)}, tmp_path / "plot.png", "T")
+    assert _marks(pixels(tmp_path / "plot.png"), PINK, 1) == sum(cut < 90 for cut in cuts)
+
+
+def test_overview_lays_two_samples_over_one_another(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    samples = [random.normal(0, 1, 300), random.normal(6, 1, 40)]
+    overview_figure({"m": Panel(samples, note="KS 1.00")}, tmp_path / "a.png", "T")
+    overview_figure({"m": Panel(samples)}, tmp_path / "b.png", "T")
+    noted, plainer = pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png")
+    changed = np.argwhere((noted != plainer).any(axis=2))
+    assert changed.min(axis=0)[0] > 80
+    assert changed.max(axis=0)[0] < 105
+    blue, orange = (_columns(noted, color) for color in (BLUE, ORANGE))
+    assert blue.max() < np.median(orange)
+    assert min(len(blue), len(orange)) > 2000
+
+
+def _columns(picture: NDArray[np.uint8], color: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Return the column of every pixel of a color at half its strength over white."""
+    return np.nonzero(np.abs(picture - (np.array(color) + 255) / 2).max(axis=2) <= 2)[1]
 
 
 def _runs(line: NDArray[np.bool_]) -> int:
@@ -89,8 +142,9 @@ def _runs(line: NDArray[np.bool_]) -> int:
 
 
 def test_overview_of_equal_values_and_of_one_image(tmp_path: Path) -> None:
-    overview_figure({"flat": np.full(9, 3.0), "zero": np.zeros(9)}, tmp_path / "a.png", "T")
-    overview_figure({"one": [7.5]}, tmp_path / "b.png", "T")
+    flat = {"flat": Panel([np.full(9, 3.0), [3.0]], (3.0,)), "zero": Panel([np.zeros(9), np.ones(2)])}
+    overview_figure(flat, tmp_path / "a.png", "T")
+    overview_figure({"one": Panel([[7.5]])}, tmp_path / "b.png", "T")
     assert pixels(tmp_path / "b.png").std() > 1
 
 
@@ -140,8 +194,8 @@ def test_curves_without_validation_or_with_odd_values(tmp_path: Path) -> None:
 
 def test_titles_are_shown_as_they_are(tmp_path: Path) -> None:
     for number, name in enumerate(NAMES):
-        distribution_figure(np.ones(256), tmp_path / f"{number}.png", name, name)
-        overview_figure({name: np.ones(9)}, tmp_path / f"{number}.png", name)
+        distribution_figure({"gray": np.ones(256)}, tmp_path / f"{number}.png", name, name)
+        overview_figure({name: Panel([np.ones(9)], note=name)}, tmp_path / f"{number}.png", name)
 
 
 def test_threads_may_draw_at_once(tmp_path: Path) -> None:
@@ -149,7 +203,7 @@ def test_threads_may_draw_at_once(tmp_path: Path) -> None:
 
     def draw(number: int) -> bytes:
         path = tmp_path / f"{number}.png"
-        distribution_figure(counts, path, "Title")
+        distribution_figure({"gray": counts}, path, "Title")
         return path.read_bytes()
 
     with ThreadPoolExecutor(4) as pool:
@@ -159,13 +213,13 @@ def test_threads_may_draw_at_once(tmp_path: Path) -> None:
 def test_a_figure_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FextError, match="cannot be written"):
-        distribution_figure(np.ones(256), tmp_path / "file" / "plot.png", "Title")
+        distribution_figure({"gray": np.ones(256)}, tmp_path / "file" / "plot.png", "Title")
 
 
 def test_neither_pyplot_nor_torch_nor_a_screen_is_needed(tmp_path: Path) -> None:
     code = (
         "import sys, numpy as np; from pathlib import Path; from engine.plots import distribution_figure\n"
-        "distribution_figure(np.ones(256), Path(sys.argv[1]), 'Title')\n"
+        "distribution_figure({'gray': np.ones(256)}, Path(sys.argv[1]), 'Title')\n"
         "assert not {'torch', 'matplotlib.pyplot', 'tkinter'} & set(sys.modules)"
     )
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "MPLBACKEND": "TkAgg"}

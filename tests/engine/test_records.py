@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import FextError, UsageError
-from engine.records import Records, opening
+from engine.records import Finding, Records, opening
 from engine.records.schema import METRIC_TABLES, SCHEMA_VERSION, TABLES, columns_of
 from engine.workspace import Workspace
 
@@ -30,9 +30,29 @@ def plain(workspace: Workspace) -> sqlite3.Connection:
     return sqlite3.connect(workspace.database, timeout=0)
 
 
-def columns_in(connection: sqlite3.Connection, table: str) -> set[tuple[str, str, int, int]]:
-    """Return name, type, whether it may not be null, and place in the key, of each column."""
-    return {(row[1], row[2], row[3], row[5]) for row in connection.execute(f"PRAGMA table_info({table})")}
+def schema_in(connection: sqlite3.Connection) -> dict[str, set[tuple[str, ...]]]:
+    """Return of each table and index the columns: name, type, whether it may be null, place in the key or index."""
+    found = {}
+    for kind, name in connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite%'"):
+        rows = connection.execute(f"PRAGMA {kind}_info({name})")
+        found[name] = {row if kind == "index" else (row[1], row[2], row[3], row[5]) for row in rows}
+    return found
+
+
+def as_of_the_third_schema(connection: sqlite3.Connection) -> None:
+    """Undo what the fourth schema added."""
+    for name in ("mode", "bits", "alpha", "gray"):
+        connection.execute(f"ALTER TABLE image DROP COLUMN {name}")
+    for name in ("value", "other"):
+        connection.execute(f"ALTER TABLE finding DROP COLUMN {name}")
+    for statement in (
+        "DROP TABLE fingerprint",
+        "DROP TABLE exclusion",
+        "DROP INDEX finding_dataset_id_kind_path",
+        "CREATE INDEX finding_dataset_id ON finding (dataset_id)",
+        "PRAGMA user_version = 3",
+    ):
+        connection.execute(statement)
 
 
 class TestOpening:
@@ -94,6 +114,7 @@ class TestOpening:
             records.add_metrics(run, [(step, 0.0, 0.0, {"train/loss": step}) for step in range(50_000)])
             curve = records.curve(run, "train/loss", points=100)
         with closing(plain(workspace)) as other:
+            as_of_the_third_schema(other)
             other.execute("DROP TABLE metricbin")
             other.execute("ALTER TABLE job DROP COLUMN held")
             other.execute("ALTER TABLE run DROP COLUMN tags")
@@ -104,11 +125,39 @@ class TestOpening:
             assert records.run(run)["tags"] == ""
             assert records.curve(run, "train/loss", points=100) == curve
         with closing(plain(workspace)) as other:
-            migrated = {table: columns_in(other, table) for table in ("job", "run", "metricbin")}
+            migrated = schema_in(other)
         workspace.database.unlink()
         Records(workspace).close()
         with closing(plain(workspace)) as other:
-            assert migrated == {table: columns_in(other, table) for table in ("job", "run", "metricbin")}
+            assert migrated == schema_in(other)
+
+    def test_records_of_the_third_schema_keep_their_images_and_findings(self, workspace: Workspace) -> None:
+        with Records(workspace) as records:
+            dataset = records.dataset(Path("/one"))
+            numbers = records.put_images(dataset, [image(path, subset="train") for path in ("a.jpg", "caf\udce9.jpg")])
+            records.put_image_metrics("entropy", [entropy(number, 3.0) for number in numbers.values()])
+            records.put_findings(dataset, ["unreadable"], [Finding("b.jpg", "unreadable", "truncated")])
+        with closing(plain(workspace)) as other:
+            as_of_the_third_schema(other)
+            other.commit()
+        with Records(workspace) as records:
+            rows = records.image_metrics(dataset, ["entropy"])
+            assert {row["path"]: row["id"] for row in rows} == numbers
+            assert {(row["mode"], row["bits"], row["alpha"], row["entropy_bits"]) for row in rows} == {
+                ("", None, None, 3.0)
+            }
+            [finding] = records.findings(dataset)
+            assert (finding["path"], finding["detail"]) == ("b.jpg", "truncated")
+            assert (finding["value"], finding["other"], finding["excluded"]) == (None, "", False)
+            assert not records.known_images(dataset, [("a.jpg", 10, 2**60)], ["entropy"], "32x32x3")
+            records.exclude(dataset, ["a.jpg"])
+            records.put_fingerprints([{"image": numbers["a.jpg"], "layout": "x", "content": b"", "perceptual": 1,
+                                       "thumbnail": b"", "pixels": b"", "levels": b""}])  # fmt: skip
+            records.delete_images_but(dataset, [])
+            assert records.count_images(dataset) == 0
+        with closing(plain(workspace)) as other:
+            assert other.execute("SELECT COUNT(*) FROM fingerprint").fetchone() == (0,)
+            assert other.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
 
     def test_a_migration_that_fails_changes_nothing(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
@@ -482,12 +531,11 @@ class TestDatasets:
         page = records.image_metrics(dataset, ["entropy"], limit=3, offset=2)
         assert [row["path"] for row in page] == ["0002_50%.jpg", "0003_50%.jpg", "0004_50%.jpg"]
         lowest = records.image_metrics(dataset, ["entropy"], order_by="entropy_bits", limit=4)
-        assert [row["path"][:4] for row in lowest] == ["0002", "0001", "0000", "0003"]
-        assert (
-            records.image_metrics(dataset, ["entropy"], order_by="entropy_bits", descending=True)[0]["path"][:4]
-            == "0000"
-        )
+        assert [row["path"][:4] for row in lowest] == ["0002", "0001", "0000"]
+        highest = records.image_metrics(dataset, [], order_by="entropy_bits", descending=True)
+        assert [row["path"][:4] for row in highest] == ["0000", "0001", "0002"]
         assert records.count_images(dataset) == 1200
+        assert records.count_images(dataset, order_by="entropy_bits") == 3
         found = [row["path"] for row in records.image_metrics(dataset, [], contains="11")]
         assert found == [name for name in numbers if "11" in name]
         assert records.count_images(dataset, "11") == len(found)
@@ -511,11 +559,14 @@ class TestDatasets:
         records.put_histogram(dataset, "all", "gray", 2, [2**40] * 256)
         [histogram] = records.histograms(dataset)
         assert (histogram["images"], histogram["counts"]) == (2, [2**40] * 256)
-        records.put_findings(dataset, [("b.jpg", "unreadable", "x")])
-        records.put_findings(dataset, [(os.fsdecode(b"\xe9.jpg"), "unreadable", "truncated"), ("a", "copy", "b")])
-        assert [(row["path"], row["kind"]) for row in records.findings(dataset)] == [
-            ("a", "copy"), (os.fsdecode(b"\xe9.jpg"), "unreadable"),
-        ]  # fmt: skip
+        odd = os.fsdecode(b"\xe9.jpg")
+        records.put_findings(
+            dataset, ["dark", "unreadable"], [Finding("b", "unreadable", "x"), Finding("b", "dark", "")]
+        )
+        records.put_findings(dataset, ["unreadable"], [Finding(odd, "unreadable", "truncated", 0.5, odd)])
+        records.put_findings(dataset + 1, ["dark", "unreadable"], [])
+        found = [tuple(row[name] for name in ("kind", "path", "value", "other")) for row in records.findings(dataset)]
+        assert found == [("dark", "b", None, ""), ("unreadable", odd, 0.5, odd)]
         records.delete_histograms(dataset)
         assert records.histograms(dataset) == []
 
@@ -564,6 +615,20 @@ class TestUpkeep:
         assert [row["text"] for row in rows] == [text.replace("\udce9", "\\udce9")]
         with (tmp_path / "deep/csv/job.csv").open(newline="", encoding="utf-8") as file:
             assert json.loads(next(csv.DictReader(file))["arguments"]) == {"folder": "x"}
+
+    def test_bytes_are_exported_as_hexadecimal_digits(self, records: Records, tmp_path: Path) -> None:
+        odd = os.fsdecode(b"\xe9.jpg")
+        dataset = records.dataset(Path("/one"))
+        number = records.put_images(dataset, [image(odd)])[odd]
+        blobs = {"content": b"\0\xff", "thumbnail": b"", "pixels": b'\n,"', "levels": bytes(range(256))}
+        records.put_fingerprints([{"image": number, "layout": "x", "perceptual": -(2**63), **blobs}])
+        records.export_csv(tmp_path)
+        with (tmp_path / "fingerprint.csv").open(newline="", encoding="utf-8") as file:
+            [row] = list(csv.DictReader(file))
+        assert {name: bytes.fromhex(row[name]) for name in blobs} == blobs
+        assert row["perceptual"] == str(-(2**63))
+        with (tmp_path / "image.csv").open(newline="", encoding="utf-8") as file:
+            assert [row["path"] for row in csv.DictReader(file)] == ["\\udce9.jpg"]
 
     def test_an_export_that_cannot_be_written_is_said_so(self, records: Records, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")

@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 from textual.pilot import Pilot
 
-from engine.records import Records
+from engine.records import Finding, Records
 from engine.settings import Settings
 from engine.workspace import Workspace
 from fext_tui.app import FextApp
@@ -41,7 +41,8 @@ def analyzed(workspace: Workspace, records: Records) -> Workspace:
         (folder / name).hardlink_to(workspace.root / f"{number % 2}.png")
     numbers = records.put_images(dataset, [
         {"path": name, "bytes": 41_000 + 997 * number, "modified_ns": 1, "format": "PNG", "width": 1024, "height": 768,
-         "subset": "validation" if number % 5 == 0 else "train"}
+         "subset": "validation" if number % 5 == 0 else "train", "mode": "RGB", "bits": 8, "alpha": False,
+         "gray": False}
         for number, name in enumerate(names)
     ])  # fmt: skip
     records.put_image_metrics("statistics", [
@@ -50,13 +51,26 @@ def analyzed(workspace: Workspace, records: Records) -> Workspace:
          "noise_ratio": 0.0625}
         for order, image in enumerate(numbers.values())
     ])  # fmt: skip
+    records.put_image_metrics("exposure", [
+        {"image": image, "underexposed_pct": order / 9, "overexposed_pct": 1.5, "midtone_pct": 90,
+         "mean_gray": 2 + (order * 37 % 140) * 1.6}
+        for order, image in enumerate(numbers.values())
+    ])  # fmt: skip
     levels = np.arange(256)
     for subset, images, middle in (("all", 140, 118), ("train", 112, 120), ("validation", 28, 108)):
         counts = (1e6 * np.exp(-(((levels - middle) / 40) ** 2)) + 2e5 * (np.abs(levels - 220) < 6)).astype(int)
         records.put_histogram(dataset, subset, "gray", images, counts.tolist())
     records.put_findings(
-        dataset, [("harbor/[b]old[/b].jpg", "unreadable", "truncated"), ("x.png", "unreadable", "empty")]
-    )
+        dataset,
+        ["truncated", "unreadable", "dark"],
+        [
+            Finding("harbor/[b]old[/b].jpg", "truncated", "truncated"),
+            Finding("x.png", "unreadable", "empty"),
+            *(Finding(name, "dark", f"{number + 2} mean gray level, below 15", number) for number, name in
+              enumerate(names[:40:3])),
+        ],
+    )  # fmt: skip
+    records.exclude(dataset, names[3:4])
     job = records.add_job("analyze", "cpu", Settings().model_dump(mode="json"), {})
     result = {"images": 140, "skipped": 2, "seconds": 1.4, "folder": str(folder), "plots": [], "csv": "",
               "summary": SUMMARY}  # fmt: skip
@@ -109,6 +123,19 @@ def test_data_light(snap_compare: Any, make_app: MakeApp, looking: Callable[...,
 
 def test_data_sorting(snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace) -> None:
     assert snap_compare(make_app(), terminal_size=(80, 24), run_before=looking("i r down down"))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+def test_data_findings(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace, size: Any
+) -> None:
+    assert snap_compare(make_app(), terminal_size=size, run_before=looking("x down down enter"))
+
+
+def test_data_distribution_of_a_metric(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace
+) -> None:
+    assert snap_compare(make_app(), terminal_size=(80, 24), run_before=looking("v left_square_bracket"))
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -2,12 +2,9 @@
 
 import csv
 import json
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.analysis import AnalysisResult, analyze, measuring
-from engine.analysis.distribution import distances
+from engine.analysis import analyze, measuring
+from engine.analysis.distribution import level_distances
+from engine.analysis.measuring import DEFECTS
 from engine.errors import FextError, Stopped, UsageError
 from engine.images.pack import open_images
 from engine.images.scan import scan
@@ -25,79 +23,16 @@ from engine.images.split import split
 from engine.records import Records
 from engine.records.schema import columns_of
 from engine.report import CollectedReport
-from engine.settings import METRIC_GROUPS, Settings, from_layers
+from engine.settings import METRIC_GROUPS
 from engine.workspace import Workspace
+from tests.engine.analysis.bench import BAD, QUICK, STRANGE, Bench, Draw, settings_with
 from tests.engine.analysis.naive_metrics import NAIVE
 
-SMALL = {"data.image_height": 32, "data.image_width": 32, "device.workers": 2}
 GOLDEN_COLUMNS = (
     "name,height,width,mean,median,std,min,max,pixel_range,noise_std,noise_ratio,underexposed_pct,overexposed_pct,"
     "midtone_pct,mean_gray,entropy_bits,normalized_entropy,var_laplacian,tenengrad,spectral_highfreq_ratio,"
     "colorfulness,mean_saturation,low_sat_pct,high_sat_pct,edge_density,mean_gradient,lbp_energy,lbp_entropy"
 )
-STRANGE = os.fsdecode(b'b/odd \xff $x$\n,".png')
-Draw = Callable[..., Path]
-BAD = {"cut.jpg", "b/empty.png", "b/words.webp", "mislabeled.jpg"}
-
-
-def settings_with(**values: Any) -> Settings:
-    return from_layers(("", SMALL | {name.replace("__", "."): value for name, value in values.items()}))
-
-
-QUICK = {"analysis__metrics": "exposure"}
-
-
-@pytest.fixture
-def folder(tmp_path: Path, draw_pictures: Draw) -> Path:
-    """Return a folder of 27 images of many kinds, four of them bad."""
-    folder = draw_pictures(tmp_path / "images", 14)
-    draw_pictures(folder / "b", 4, seed=1)
-    random = np.random.default_rng(5)
-    big = cv2.resize(random.integers(0, 256, (12, 16, 3), np.uint8), (400, 300), interpolation=cv2.INTER_CUBIC)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(big).save(folder / "turned.JPG", exif=exif, quality=92)
-    Image.fromarray(big[:199, :251, 0]).save(folder / "gray.tif")
-    Image.fromarray(np.dstack([big[:90, :80], big[:90, :80, 0]])).save(folder / "b" / "clear.png")
-    Image.fromarray(big[::-1, ::2]).save(folder / "b" / "wide.bmp")
-    shutil.copy(folder / "picture_000.png", os.fsencode(folder / STRANGE))
-    whole = (folder / "turned.JPG").read_bytes()
-    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    (folder / "b" / "empty.png").touch()
-    (folder / "b" / "words.webp").write_text("no picture")
-    shutil.copy(folder / "picture_001.png", folder / "mislabeled.jpg")
-    return folder
-
-
-@dataclass
-class Bench:
-    """What an analysis needs, and what it said."""
-
-    workspace: Workspace
-    records: Records
-    folder: Path
-    report: CollectedReport
-
-    def analyze(self, csv_path: str = "", **values: Any) -> AnalysisResult:
-        settings = settings_with(**values)
-        return analyze(settings, self.workspace, self.records, self.report, folder=str(self.folder), csv=csv_path)
-
-    @property
-    def dataset(self) -> int:
-        found = self.records.find_dataset(self.folder)
-        assert found is not None
-        return found
-
-    def rows(self, *groups: str) -> dict[str, Mapping[str, Any]]:
-        return {row["path"]: row for row in self.records.image_metrics(self.dataset, groups)}
-
-    def histograms(self) -> dict[str, tuple[int, list[int]]]:
-        return {row["subset"]: (row["images"], row["counts"]) for row in self.records.histograms(self.dataset)}
-
-
-@pytest.fixture
-def bench(workspace: Workspace, records: Records, folder: Path) -> Bench:
-    return Bench(workspace, records, folder, CollectedReport())
 
 
 def read(folder: Path, path: str) -> Any:
@@ -126,14 +61,15 @@ def test_a_folder_is_measured_and_remembered(bench: Bench) -> None:
     assert rows["gray.tif"]["bytes"] == (bench.folder / "gray.tif").stat().st_size
 
 
-def test_bad_files_are_listed_with_their_reasons(bench: Bench) -> None:
+def test_bad_files_are_listed_with_their_kinds_and_reasons(bench: Bench) -> None:
     bench.analyze(**QUICK)
-    findings = {row["path"]: (row["kind"], row["detail"]) for row in bench.records.findings(bench.dataset)}
-    assert set(findings) == BAD
-    assert {kind for kind, _ in findings.values()} == {"unreadable"}
-    assert findings["cut.jpg"][1] == "truncated"
-    assert "empty" in findings["b/empty.png"][1]
-    assert "PNG" in findings["mislabeled.jpg"][1]
+    told = [row for row in bench.records.findings(bench.dataset) if row["kind"] in DEFECTS]
+    assert {row["path"]: (row["kind"], row["detail"]) for row in told} == {
+        "cut.jpg": ("truncated", "truncated"),
+        "b/empty.png": ("unreadable", "empty (0 bytes)"),
+        "b/words.webp": ("unreadable", "not a WEBP image"),
+        "mislabeled.jpg": ("wrong_extension", "a PNG image named .jpg"),
+    }
     warnings = [text for level, text in bench.report.lines if level == "warning"]
     assert any("cut.jpg: truncated" in text for text in warnings)
     assert any("4 could not be read" in text for _, text in bench.report.lines)
@@ -142,7 +78,7 @@ def test_bad_files_are_listed_with_their_reasons(bench: Bench) -> None:
 def test_the_split_is_the_one_that_training_makes(bench: Bench) -> None:
     result = bench.analyze(**QUICK)
     store = open_images(scan(bench.folder, bench.report), 32, 32, False, "off", bench.workspace, 1, bench.report)
-    expected = split(store, 0.2, 42)
+    expected = split(store, 0.2, 42, 3)
     rows = bench.rows()
     for side, numbers in zip(("train", "validation"), expected, strict=True):
         assert {store.files[number].path for number in numbers} == {
@@ -156,7 +92,7 @@ def test_the_histograms_of_both_sides_are_compared(bench: Bench) -> None:
     result = bench.analyze(**QUICK)
     histograms = {name: np.array(counts) for name, (_, counts) in bench.histograms().items()}
     assert np.array_equal(histograms["train"] + histograms["validation"], histograms["all"])
-    assert result.distances == distances(histograms["train"], histograms["validation"])
+    assert result.distances == level_distances(histograms["train"], histograms["validation"])
     assert result.distances
     assert f"Wasserstein {result.distances.wasserstein:.2f}" in result.summary
     assert ("info", result.summary) in bench.report.lines
@@ -164,7 +100,7 @@ def test_the_histograms_of_both_sides_are_compared(bench: Bench) -> None:
 
 def test_figures_are_drawn(bench: Bench) -> None:
     result = bench.analyze()
-    names = ["pixel_distribution.png", "metrics.png", "train_validation.png"]
+    names = ["pixel_distribution.png", "metrics.png", "train_validation.png", "metrics_train_validation.png"]
     assert result.plots == [str(bench.workspace.dataset_plots / name) for name in names]
     assert [("plot", Path(plot)) for plot in result.plots] == bench.report.artifacts
     for plot in result.plots:
@@ -175,13 +111,24 @@ def test_figures_are_drawn(bench: Bench) -> None:
     assert {path.name for path in bench.workspace.dataset_plots.iterdir()} == set(names[:2])
 
 
+@pytest.mark.parametrize(
+    ("groups", "rows"), [("entropy", 1), ("exposure,statistics", 2), ("texture,edges,statistics,color", 3)]
+)
+def test_the_overview_has_a_panel_for_every_metric(bench: Bench, groups: str, rows: int) -> None:
+    plots = bench.analyze(analysis__metrics=groups).plots
+    for plot in (plots[1], plots[3]):
+        with Image.open(plot) as image:
+            assert image.height == 90 + 205 * rows
+
+
 def test_the_result_is_json_and_progress_is_told(bench: Bench) -> None:
     told = json.loads(json.dumps(asdict(bench.analyze(**QUICK))))
     assert {"images", "skipped", "seconds", "folder", "plots", "csv"} <= set(told)
     assert told["seconds"] > 0
-    phases = [(phase, unit) for phase, _, _, unit in bench.report.progresses]
-    assert set(phases) == {("scanning", "images"), ("measuring", "images")}
-    assert bench.report.progresses[-1] == ("measuring", 27, 27, "images")
+    phases = dict.fromkeys((phase, unit) for phase, _, _, unit in bench.report.progresses)
+    assert list(phases) == [("scanning", "images"), ("measuring", "images"), ("comparing", "images")]
+    measuring_told = [progress for progress in bench.report.progresses if progress[0] == "measuring"]
+    assert measuring_told[-1] == ("measuring", 27, 27, "images")
 
 
 def test_figures_of_the_moment_are_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +141,7 @@ def test_figures_of_the_moment_are_told(bench: Bench, monkeypatch: pytest.Monkey
 
 def test_the_table_has_one_row_an_image(bench: Bench, tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
-    result = bench.analyze(csv_path=str(path))
+    result = bench.analyze(csv=str(path))
     assert result.csv == str(path)
     assert ("table", path) in bench.report.artifacts
     with path.open(encoding="utf-8", newline="") as file:
@@ -202,7 +149,7 @@ def test_the_table_has_one_row_an_image(bench: Bench, tmp_path: Path) -> None:
     assert ",".join(header) == GOLDEN_COLUMNS
     rows = bench.rows(*METRIC_GROUPS)
     names = {name.encode(errors="backslashreplace").decode(): name for name in rows}
-    assert [line[0] for line in lines] == sorted(names, key=names.__getitem__)
+    assert [names[line[0]] for line in lines] == [*sorted(set(rows) - {STRANGE}), STRANGE]
     for line in lines:
         row = rows[names[line[0]]]
         assert line[1:] == [f"{row[column]:.9g}" for column in header[1:]]
@@ -211,7 +158,7 @@ def test_the_table_has_one_row_an_image(bench: Bench, tmp_path: Path) -> None:
 def test_the_table_equals_the_stored_one(bench: Bench, golden: Path, tmp_path: Path) -> None:
     bench.folder = golden / "images"
     path = tmp_path / "table.csv"
-    assert bench.analyze(csv_path=str(path)).images == 24
+    assert bench.analyze(csv=str(path)).images == 24
     with path.open(newline="") as ours, (golden / "statistics.csv").open(newline="") as theirs:
         measured = {row.pop("name"): row for row in csv.DictReader(ours)}
         expected = {row.pop("name"): row for row in csv.DictReader(theirs)}
@@ -225,7 +172,7 @@ def test_the_table_equals_the_stored_one(bench: Bench, golden: Path, tmp_path: P
 
 def test_only_chosen_groups_are_stored_and_tabled(bench: Bench, tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
-    bench.analyze(csv_path=str(path), analysis__metrics="texture,entropy")
+    bench.analyze(csv=str(path), analysis__metrics="texture,entropy")
     row = bench.rows(*METRIC_GROUPS)["gray.tif"]
     for group in METRIC_GROUPS:
         is_measured = group in {"texture", "entropy"}
@@ -284,11 +231,11 @@ def test_a_validation_folder_is_measured_as_a_dataset_of_its_own(
     assert histograms["train"] == histograms["all"]
     held_out = bench.records.find_dataset(other)
     assert held_out is not None
-    [alone] = bench.records.histograms(held_out)
+    [alone] = [row for row in bench.records.histograms(held_out) if row["channel"] == "gray"]
     assert (alone["subset"], alone["images"], alone["counts"]) == ("all", *histograms["validation"])
     subsets = {row["path"]: row["subset"] for row in bench.records.image_metrics(held_out, ["exposure"])}
     assert subsets == {f"picture_{number:03d}.png": "validation" for number in range(5)}
-    assert [row["path"] for row in bench.records.findings(held_out)] == ["bad.png"]
+    assert [(row["path"], row["kind"]) for row in bench.records.findings(held_out)] == [("bad.png", "truncated")]
     assert {row["subset"] for row in bench.rows().values()} == {"train"}
 
 
@@ -299,13 +246,17 @@ def test_the_validation_folder_itself_can_be_analyzed(bench: Bench) -> None:
 
 
 def test_a_validation_folder_inside_is_warned_of(bench: Bench) -> None:
-    bench.analyze(**QUICK, data__validation_folder=str(bench.folder / "b"))
-    assert any(level == "warning" and "both sides" in text for level, text in bench.report.lines)
+    result = bench.analyze(**QUICK, data__validation_folder=str(bench.folder / "b"))
+    assert any(level == "warning" and "held out too" in text for level, text in bench.report.lines)
+    inside = {path for path in bench.rows() if path.startswith("b/")}
+    leaks = {row["path"] for row in bench.records.findings(bench.dataset, "leakage")}
+    assert leaks - {"picture_000.png"} == inside
+    assert (result.train_images, result.validation_images) == (23 - len(leaks), len(inside))
 
 
 def test_any_number_of_threads_gives_the_same(bench: Bench, tmp_path: Path) -> None:
     tables = [tmp_path / f"{workers}.csv" for workers in (1, 5)]
-    results = [bench.analyze(csv_path=str(path), device__workers=int(path.stem)) for path in tables]
+    results = [bench.analyze(csv=str(path), again=True, device__workers=int(path.stem)) for path in tables]
     assert tables[0].read_bytes() == tables[1].read_bytes()
     assert results[0].distances == results[1].distances
 
@@ -315,7 +266,7 @@ def test_folders_by_precedence(workspace: Workspace, records: Records, tmp_path:
     training, own, asked = (draw_pictures(tmp_path / name, 2, seed=n) for n, name in enumerate(("t", "o", "a")))
 
     def chosen(folder: str = "", **values: Any) -> str:
-        settings = settings_with(**QUICK, **values)
+        settings = settings_with(**QUICK, data__validation_fraction=0.0, **values)
         return analyze(settings, workspace, records, CollectedReport(), folder=folder).folder
 
     assert chosen() == str(default)
@@ -340,29 +291,11 @@ def test_stop_leaves_the_last_analysis_and_no_file_behind(bench: Bench, tmp_path
     table.write_text("older")
     bench.report = StoppingReport()
     with pytest.raises(Stopped):
-        bench.analyze(csv_path=str(table), **QUICK)
+        bench.analyze(csv=str(table), again=True, **QUICK)
     assert (bench.rows("exposure"), bench.histograms()) == before
     assert table.read_text() == "older"
     assert not list(tmp_path.glob(".new-*"))
     assert [path for path in bench.workspace.metadata.iterdir() if path.is_file()] == []
-
-
-def test_what_was_measured_before_a_stop_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "_BATCH", 4)
-    store: Callable[..., None] = Records.put_images
-    stored = 0
-
-    def counting(*arguments: Any) -> Any:
-        nonlocal stored
-        stored += 1
-        bench.report.stop = stored == 2
-        return store(*arguments)
-
-    monkeypatch.setattr(Records, "put_images", counting)
-    with pytest.raises(Stopped):
-        bench.analyze(**QUICK)
-    assert len(bench.rows()) == 8
-    assert bench.histograms() == {}
 
 
 def test_nothing_readable_is_one_clear_error(workspace: Workspace, records: Records, tmp_path: Path) -> None:
@@ -389,7 +322,7 @@ def test_missing_and_empty_folders(bench: Bench, tmp_path: Path) -> None:
 
 def test_a_table_that_cannot_be_written_is_told_at_once(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(FextError, match="cannot be written"):
-        bench.analyze(csv_path=str(tmp_path / "absent" / "table.csv"))
+        bench.analyze(csv=str(tmp_path / "absent" / "table.csv"))
     assert bench.records.find_dataset(bench.folder) is None
 
 

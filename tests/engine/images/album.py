@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.images.alike import thumbnail
 from engine.images.decode import content_hash
 from engine.images.hashing import perceptual_hash
 
@@ -18,12 +19,11 @@ class Album:
 
     def __init__(self, pictures: Sequence[Pixels]) -> None:
         self._pictures = np.stack(pictures)
-        self.shape = pictures[0].shape
         self.content_hashes = tuple(content_hash(picture) for picture in pictures)
         self.perceptual_hashes = np.array([perceptual_hash(picture) for picture in pictures], dtype=np.uint64)
 
-    def batch(self, indices: NDArray[np.int64]) -> Pixels:
-        return self._pictures[indices]
+    def thumbnails(self, numbers: NDArray[np.int64]) -> Pixels:
+        return np.stack([thumbnail(picture) for picture in self._pictures[numbers]])
 
 
 def saved_anew(picture: Image.Image, quality: int) -> Image.Image:

@@ -1,5 +1,6 @@
 """Near-equal pictures: found whatever was done to them, and nothing else is held for one."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from engine.images.alike import groups_of, near_pairs
+from engine.images.alike import Pair, firsts_of, groups_of, near_equal, near_pairs
 from engine.images.decode import load_image
 from engine.images.hashing import perceptual_hash
 from engine.images.resizing import resize
@@ -31,19 +32,19 @@ def pixels(picture: Image.Image) -> Pixels:
     return resize(np.asarray(picture.convert("RGB")), 64, 64)
 
 
-def pairs_by_force(hashes: NDArray[np.uint64]) -> set[tuple[int, int]]:
+def pairs_by_force(hashes: NDArray[np.uint64], distance: int) -> set[tuple[int, int]]:
     return {
         (one, other)
         for one in range(len(hashes))
         for other in range(one + 1, len(hashes))
-        if int(hashes[one] ^ hashes[other]).bit_count() <= 3
+        if int(hashes[one] ^ hashes[other]).bit_count() <= distance
     }
 
 
-def found_pairs(hashes: NDArray[np.uint64]) -> list[tuple[int, int]]:
+def found_pairs(hashes: NDArray[np.uint64], distance: int) -> list[tuple[int, int]]:
     return [
         (min(one, other), max(one, other))
-        for ones, others in near_pairs(hashes)
+        for ones, others in near_pairs(hashes, distance)
         for one, other in zip(ones.tolist(), others.tolist(), strict=True)
     ]
 
@@ -69,24 +70,29 @@ def test_gray_and_color_of_one_picture_have_one_hash() -> None:
 
 @given(
     st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=4),
-    st.lists(st.tuples(st.integers(0, 3), st.sets(st.integers(0, 63), max_size=5)), min_size=1, max_size=12),
+    st.lists(st.tuples(st.integers(0, 3), st.sets(st.integers(0, 63), max_size=8)), min_size=1, max_size=12),
+    st.integers(0, 10),
 )
-def test_every_near_pair_is_found_once(centers: list[int], members: list[tuple[int, set[int]]]) -> None:
+@settings(deadline=None)
+def test_every_near_pair_is_found_once_at_any_distance(
+    centers: list[int], members: list[tuple[int, set[int]]], distance: int
+) -> None:
     values = [centers[center % len(centers)] ^ sum(1 << bit for bit in bits) for center, bits in members]
     hashes = np.array(values, dtype=np.uint64)
-    found = found_pairs(hashes)
-    assert set(found) == pairs_by_force(hashes)
+    found = found_pairs(hashes, distance)
+    assert set(found) == pairs_by_force(hashes, distance)
     assert len(found) == len(set(found))
 
 
-def test_near_pairs_among_thousands() -> None:
+@pytest.mark.parametrize("distance", [3, 10])
+def test_near_pairs_among_thousands(distance: int) -> None:
     generator = np.random.default_rng(1)
     hashes = generator.integers(0, 2**64, 3000, dtype=np.uint64)
     flips = np.zeros(1500, dtype=np.uint64)
-    for _ in range(3):
+    for _ in range(distance):
         flips |= np.uint64(1) << generator.integers(0, 64, 1500, dtype=np.uint64)
     both = np.concatenate((hashes, hashes[:1500] ^ flips))
-    assert set(found_pairs(both)) == {(number, number + 3000) for number in range(1500)}
+    assert set(found_pairs(both, distance)) == {(number, number + 3000) for number in range(1500)}
 
 
 @pytest.mark.parametrize("spread", [0, 2])
@@ -94,7 +100,37 @@ def test_candidates_stay_few_where_all_hashes_are_alike(spread: int) -> None:
     hashes = np.full(20_000, 0x0F0F, dtype=np.uint64)
     for _ in range(spread):
         hashes |= np.uint64(1) << np.random.default_rng(spread).integers(0, 64, 20_000, dtype=np.uint64)
-    assert sum(len(ones) for ones, _ in near_pairs(hashes)) <= 20 * 16 * 20_000
+    assert sum(len(ones) for ones, _ in near_pairs(hashes, 3)) <= 20 * 16 * 20_000
+
+
+@given(st.integers(0, 10), st.lists(st.integers(0, 9), min_size=1, max_size=14), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_near_equal_pictures_come_once_with_the_bits_they_differ_in(
+    distance: int, numbers: list[int], seed: int
+) -> None:
+    album = Album([faint_noise(TEN[number], seed + place) for place, number in enumerate(numbers)])
+    chosen = np.flatnonzero(np.random.default_rng(seed).random(len(numbers)) < 0.8)
+    found = list(near_equal(album, chosen, distance))
+    assert all(isinstance(pair, Pair) for pair in found)
+    hashes = album.perceptual_hashes
+    bits = {
+        (one, other): int(hashes[one] ^ hashes[other]).bit_count()
+        for one, other in itertools.combinations(chosen.tolist(), 2)
+    }
+    assert {(pair.one, pair.other): pair.bits for pair in found} == {
+        pair: apart for pair, apart in bits.items() if apart <= distance and numbers[pair[0]] == numbers[pair[1]]
+    }
+    assert len(found) == len({(pair.one, pair.other) for pair in found})
+
+
+def faint_noise(picture: Pixels, seed: int) -> Pixels:
+    noise = np.random.default_rng(seed).integers(-25, 26, picture.shape)
+    return (picture.astype(int) + noise).clip(0, 255).astype(np.uint8)
+
+
+@given(st.lists(st.sampled_from("abcdef"), max_size=20))
+def test_the_first_that_equals_each(contents: list[str]) -> None:
+    assert firsts_of(np.array(contents, dtype="S1")).tolist() == [contents.index(content) for content in contents]
 
 
 # --- Groups -----------------------------------------------------------------------------------------------------
@@ -114,32 +150,32 @@ def test_candidates_stay_few_where_all_hashes_are_alike(spread: int) -> None:
 def test_changed_copies_are_found(change: Callable[[Image.Image], Image.Image]) -> None:
     originals = [drawing(number) for number in range(40)]
     album = Album([pixels(picture) for picture in originals] + [pixels(change(picture)) for picture in originals])
-    groups = groups_of(album)
+    groups = groups_of(album, 3)
     assert (groups[40:] == np.arange(40)).sum() >= 35
     assert set(groups[:40]) == set(range(40))
 
 
 def test_different_pictures_are_groups_of_their_own() -> None:
     album = Album([pixels(drawing(number)) for number in range(300)])
-    assert len(set(groups_of(album))) == 300
+    assert len(set(groups_of(album, 3))) == 300
 
 
 def test_photographs_are_not_glued(photos: Path) -> None:
     paths = sorted(photos.rglob("*.jpg"))[::3]
     album = Album([load_image(path, 64, 64, False) for path in paths])
-    assert len(set(groups_of(album))) >= 0.98 * len(set(album.content_hashes))
+    assert len(set(groups_of(album, 3))) >= 0.98 * len(set(album.content_hashes))
 
 
 def test_flat_pictures_of_different_color_are_not_alike() -> None:
     levels = [np.full((16, 16, 3), (level, 255 - level, 40), dtype=np.uint8) for level in range(200)]
-    assert len(set(groups_of(Album(levels)))) == 200
+    assert len(set(groups_of(Album(levels), 3))) == 200
 
 
 def test_plain_ramps_and_noise_are_not_alike() -> None:
     generator = np.random.default_rng(3)
     ramps = [np.tile(np.linspace(0, top, 32).astype(np.uint8), (32, 1))[..., None] for top in range(60, 250, 10)]
     faint = [generator.integers(100, 104, (32, 32, 1), dtype=np.uint8) for _ in range(100)]
-    assert len(set(groups_of(Album(ramps + faint)))) == len(ramps) + len(faint)
+    assert len(set(groups_of(Album(ramps + faint), 3))) == len(ramps) + len(faint)
 
 
 def test_simple_things_on_white_are_not_alike() -> None:
@@ -152,14 +188,14 @@ def test_simple_things_on_white_are_not_alike() -> None:
         x, y = generator.integers(26, 38, 2)
         cv2.ellipse(icon, (int(x), int(y)), tuple(generator.integers(5, 22, 2).tolist()), 0, 0, 360, color, -1)
         icons.append(icon)
-    groups = groups_of(Album(icons))
+    groups = groups_of(Album(icons), 3)
     assert max(np.bincount(groups)) <= 3
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30))
 @settings(max_examples=30, deadline=None)
 def test_equal_pictures_are_one_group(numbers: list[int]) -> None:
-    groups = groups_of(Album([TEN[number] for number in numbers]))
+    groups = groups_of(Album([TEN[number] for number in numbers]), 3)
     assert [numbers.index(number) for number in numbers] == groups.tolist()
 
 

@@ -34,7 +34,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_both_are_what_the_single_functions_give(files: list[Path], height: int, width: int, gray: bool) -> None:
     assert len(files) == 6
     for file in files:
-        bgr, sized = load_both(file, height, width, gray)
+        bgr, sized, _ = load_both(file, height, width, gray)
         assert np.array_equal(bgr, read_bgr(file)), file
         assert np.array_equal(sized, load_image(file, height, width, gray)), file
 

@@ -133,7 +133,7 @@ def test_missing_and_empty_folders_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         scan(tmp_path / "nowhere", report)
     fill(tmp_path, "file.png")
-    with pytest.raises(UsageError, match="is a file"):
+    with pytest.raises(UsageError, match="neither a folder nor a list"):
         scan(tmp_path / "file.png", report)
     (tmp_path / "empty").mkdir()
     fill(tmp_path, "empty/notes.txt")

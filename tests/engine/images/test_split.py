@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.images.split import split
+from engine.images.alike import Indices, Pictures
+from engine.images.split import split as split_by
 from engine.sample.picture import picture_of
 from engine.sample.shapes import shape_of
 from tests.engine.images.album import Album, saved_anew
@@ -20,6 +21,11 @@ PICTURES = [(np.asarray(picture), np.asarray(saved_anew(picture, 92))) for pictu
 def album(chosen: Sequence[tuple[int, bool]]) -> Album:
     """Return pictures of the pool, by number, and whether it is the copy that was saved anew."""
     return Album([PICTURES[number][copied] for number, copied in chosen])
+
+
+def split(pictures: Pictures, fraction: float, seed: int) -> tuple[Indices, Indices]:
+    """Divide at the distance that is set by default."""
+    return split_by(pictures, fraction, seed, 3)
 
 
 chosen_pictures = st.lists(st.tuples(st.integers(0, 59), st.booleans()), min_size=1, max_size=60)

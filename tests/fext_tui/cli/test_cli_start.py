@@ -14,7 +14,10 @@ import pytest
 from fext_tui.cli.entry import run
 from fext_tui.cli.verbs import VERBS
 
-HEAVY = ("torch", "textual", "matplotlib", "cv2", "numpy", "pydantic", "peewee", "rich.progress", "plotext")
+HEAVY = (
+    "torch", "textual", "matplotlib", "cv2", "numpy", "numba", "pyarrow", "pydantic", "peewee", "rich.progress",
+    "plotext",
+)  # fmt: skip
 
 PROBE = """
 import sys
@@ -35,9 +38,12 @@ def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
     assert modules_loaded_by(*arguments, heavy=HEAVY) == ""
 
 
-@pytest.mark.parametrize("verb", ["jobs", "checkpoints", "settings", "train --help"])
+@pytest.mark.parametrize(
+    "verb",
+    ["jobs", "checkpoints", "settings", "train --help", "analyze --help", "exclude --help", "compare-data --help"],
+)
 def test_verbs_load_neither_torch_nor_the_app(verb: str, tmp_path: object) -> None:
-    heavy = ("torch", "textual", "matplotlib", "cv2")
+    heavy = ("torch", "textual", "matplotlib", "cv2", "numba", "pyarrow")
     assert modules_loaded_by("--resources", str(tmp_path), *verb.split(), heavy=heavy) == ""
 
 

@@ -78,9 +78,15 @@ def test_epochs_that_are_asked_for_win_over_minutes_of_a_preset(fext: Fext, idle
 
 
 def test_analyze_and_sample_take_paths_from_here(fext: Fext, idle: Records, pictures: Path, tmp_path: Path) -> None:
-    settings, arguments = submitted(fext, idle, "analyze", "pictures", "--csv", "out.csv", "--metrics", "entropy,color")
-    assert arguments == {"folder": str(pictures), "csv": str(tmp_path / "out.csv")}
+    options = "--csv out.csv --parquet out.parquet --metrics entropy,color --validation pictures --again"
+    settings, arguments = submitted(fext, idle, "analyze", "pictures", *options.split())
+    tables = {"csv": str(tmp_path / "out.csv"), "parquet": str(tmp_path / "out.parquet")}
+    assert arguments == {"folder": str(pictures), **tables, "again": True}
     assert list(settings["analysis.metrics"]) == ["entropy", "color"]
+    assert settings["data.validation_folder"] == str(pictures)
+    (tmp_path / "list.txt").write_text("pictures/0.png\n")
+    _, arguments = submitted(fext, idle, "analyze", "list.txt")
+    assert arguments == {"folder": str(tmp_path / "list.txt"), "csv": "", "parquet": "", "again": False}
     _, arguments = submitted(fext, idle, "sample", "new", "--count", "9", "--seed", "3")
     assert arguments == {"folder": str(tmp_path / "new"), "count": 9, "seed": 3}
 
@@ -100,6 +106,20 @@ def test_analyze_and_sample_take_paths_from_here(fext: Fext, idle: Records, pict
         (("resume", "nothing"), "There is no checkpoint 'nothing'", "fext train"),
         (("analyze", "pictures", "--csv", "none/out.csv"), "There is no folder", "Make it"),
         (("analyze", "pictures", "--csv", "pictures"), "is a folder", "name of a file"),
+        (("analyze", "pictures", "--parquet", "pictures"), "is a folder", "name of a file"),
+        (("analyze", "pictures/0.png"), "is a file, not a folder", "or a text file"),
+        (("analyze", "pictures", "--validation", "none"), "No such file or directory", "Check the path"),
+        (
+            ("analyze", "pictures", "--fail-on", "dark,bury"),
+            "'bury' is none of any, unreadable,",
+            "fext analyze --help",
+        ),
+        (("analyze", "pictures", "--fail-on", ""), "'' is none of any", "fext analyze --help"),
+        (("analyze", "pictures", "--fail-on", "any", "--detach"), "--detach does not wait", "one of the two"),
+        (("analyze", "pictures", "--fail-on", "leakage"), "Without a validation folder", "Add --validation"),
+        (("analyze", "pictures", "--metrics", "color", "--fail-on", "dark"), "metrics of exposure", "Add exposure"),
+        (("compare-data", "pictures", "pictures/../pictures"), "A and B are the same", "two folders"),
+        (("compare-data", "pictures", "pictuers"), "No such file or directory", "Did you mean"),
         (("analyze", "pictures", "--metrics", "beauty"), "analysis.metrics", "any of statistics"),
         (("sample", "pictures/0.png"), "is a file", "Give a folder"),
         (("sample", "new", "--count", "0"), "0 is not in the range", "fext sample --help"),

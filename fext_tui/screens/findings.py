@@ -1,0 +1,306 @@
+"""The files of one kind of findings, what decides it, and what becomes of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import DataTable, Static
+from textual.worker import get_current_worker
+
+from engine.errors import FextError, UsageError
+from engine.images.scan import root_of
+from engine.records import Row
+from engine.settings import FIELDS
+from fext_tui.dataset_facts import Histogram
+from fext_tui.finding_kinds import EXPLANATIONS, TITLES
+from fext_tui.findings import (
+    PAGE,
+    CutOff,
+    FindingsPage,
+    judge_again,
+    moved,
+    read_cut_off,
+    read_findings,
+    toggle_excluded,
+    toggle_kind,
+)
+from fext_tui.measures import figure, label
+from fext_tui.screens.base import HEIGHTS
+from fext_tui.text import safe, shortened
+from fext_tui.widgets.histogram import Curve, HistogramPlot
+
+if TYPE_CHECKING:
+    from fext_tui.app import FextApp
+
+_COLUMNS = {"mark": "", "path": "image", "detail": "why", "other": "like"}
+_LONGEST = 60
+_KEYS = "enter view   w view all   e exclude   E all   {cut}esc back"
+_CUT_KEYS = "< > cut-off   "
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What to show in the Viewer: a file, or all of the kind."""
+
+    paths: tuple[Path, ...]
+    title: str
+
+
+class FilesTable(DataTable[Text]):
+    """Files, more of which are asked for when the cursor comes to the last."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", "Down", show=False, id="finding.down"),
+        Binding("k", "cursor_up", "Up", show=False, id="finding.up"),
+        Binding("home,g", "scroll_top", "First", show=False, id="finding.first"),
+        Binding("end,G", "scroll_bottom", "Last", show=False, id="finding.last"),
+    ]
+
+
+class FindingScreen(ModalScreen[Chosen | None]):
+    """Lists the files of a kind; gives what is to be shown in the Viewer, or None."""
+
+    VERTICAL_BREAKPOINTS = HEIGHTS
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss(None)", "Back", id="finding.back"),
+        Binding("w", "view_all", "All in the Viewer", id="finding.view_all"),
+        Binding("e", "exclude", "Exclude", id="finding.exclude", tooltip="Let training leave this file out, or use it"),
+        Binding("E", "exclude_all", "Exclude all", key_display="E", id="finding.exclude_all"),
+        Binding("less_than_sign,comma", "cut(-1)", "Lower", key_display="<", id="finding.lower"),
+        Binding("greater_than_sign,full_stop", "cut(1)", "Higher", key_display=">", id="finding.higher"),
+    ]
+
+    class Read(Message):
+        """A thread has read findings."""
+
+        def __init__(self, page: FindingsPage) -> None:
+            super().__init__()
+            self.page = page
+
+    class CutRead(Message):
+        """A thread has read what decides the kind."""
+
+        def __init__(self, cut: CutOff | None, histogram: Histogram | None) -> None:
+            super().__init__()
+            self.cut = cut
+            self.histogram = histogram
+
+    class Failed(Message):
+        """The records cannot be read or written."""
+
+        def __init__(self, error: FextError) -> None:
+            super().__init__()
+            self.error = error
+
+    def __init__(self, folder: Path, dataset: int, kind: str, held_out: Path | None) -> None:
+        """List the findings of ``kind`` of a dataset; ``held_out`` is the folder that it was compared with."""
+        super().__init__()
+        self._folder = folder
+        self._others = held_out if held_out is not None and kind == "leakage" else folder
+        self._dataset = dataset
+        self._kind = kind
+        self._rows: list[Row] = []
+        self._total = 0
+        self._files = 0
+        self._excluded = 0
+        self._cut: CutOff | None = None
+        self._waiting = True
+
+    @property
+    def _fext(self) -> "FextApp":
+        return cast("FextApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Give heading, histogram, and files."""
+        with Vertical(classes="dialog finding"):
+            yield Static(id="finding-title", classes="dialog-title")
+            yield Static(EXPLANATIONS[self._kind], classes="dialog-detail")
+            yield HistogramPlot(id="finding-plot")
+            yield Static(id="finding-cut")
+            yield FilesTable(cursor_type="row", cell_padding=1, id="finding-files")
+            yield Static(id="finding-empty")
+            yield Static(id="finding-keys", classes="dialog-keys")
+
+    def on_mount(self) -> None:
+        """Read the files and the cut-off."""
+        table = self.query_one(FilesTable)
+        for name, title in _COLUMNS.items():
+            table.add_column(Text(title), key=name)
+        table.focus()
+        self._tell()
+        self._work(self._read_all)
+
+    # --- Reading, on a thread -------------------------------------------------------------------------------
+
+    def _work(self, work: Callable[[], None], group: str = "finding") -> None:
+        self.run_worker(partial(self._tried, work), group=group, exclusive=True, thread=True)
+
+    def _tried(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except FextError as error:
+            self.post_message(self.Failed(error))
+
+    def _read_all(self) -> None:
+        worker, settings = get_current_worker(), self._fext.settings
+        cut, histogram = read_cut_off(self._fext.workspace, settings, self._dataset, self._folder, self._kind)
+        if not worker.is_cancelled:
+            self.post_message(self.CutRead(cut, histogram))
+        self._read_from(0, max(len(self._rows), PAGE))
+
+    def _read_from(self, offset: int, rows: int = PAGE) -> None:
+        worker = get_current_worker()
+        page = read_findings(self._fext.workspace, self._dataset, self._kind, offset, rows)
+        if not worker.is_cancelled:
+            self.post_message(self.Read(page))
+
+    # --- Showing --------------------------------------------------------------------------------------------
+
+    @on(Read)
+    def _take(self, message: Read) -> None:
+        page, table = message.page, self.query_one(FilesTable)
+        cursor = table.cursor_row
+        self._waiting = False
+        self._total, self._files, self._excluded = page.total, page.files, page.excluded
+        if not page.offset:
+            self._rows = []
+            table.clear()
+        for row in page.rows:
+            table.add_row(*_cells(row))
+        self._rows += page.rows
+        table.move_cursor(row=cursor, animate=False)
+        self._tell()
+
+    @on(CutRead)
+    def _take_cut(self, message: CutRead) -> None:
+        self._cut = message.cut
+        plot = self.query_one(HistogramPlot)
+        plot.display = message.histogram is not None
+        if message.histogram is not None and message.cut is not None:
+            plot.show(Curve("all", "primary", message.histogram, filled=True), marks=message.cut.marks)
+        self._tell()
+
+    @on(Failed)
+    def _tell_failure(self, message: Failed) -> None:
+        self._fext.tell_error(message.error)
+
+    def _tell(self) -> None:
+        excluded = f", {self._excluded:,} excluded from training" if self._excluded else ""
+        number = "reading …" if self._waiting else f"{self._files:,} files{excluded}"
+        title = Content.assemble(TITLES[self._kind], (f"   {number}", "$text-muted"))
+        self.query_one("#finding-title", Static).update(title)
+        cut = self._cut
+        line = self.query_one("#finding-cut", Static)
+        line.display = cut is not None
+        if cut is not None:
+            field = FIELDS[cut.key]
+            of = f" of {label(cut.column)}" if cut.column else ""
+            line.update(
+                Content.assemble(
+                    (f"{field.title} {figure(cut.value)} {field.unit}".rstrip(), "bold $text-warning"),
+                    (f"   the line in the histogram{of}" if cut.marks else "", "$text-muted"),
+                )
+            )
+        is_empty = not self._waiting and not self._total
+        self.query_one(FilesTable).display = not is_empty
+        empty = self.query_one("#finding-empty", Static)
+        empty.display = is_empty
+        empty.update("No file of this kind." + (" < and > move the cut-off." if cut else ""))
+        self.query_one("#finding-keys", Static).update(_KEYS.format(cut=_CUT_KEYS if cut else ""))
+
+    @on(DataTable.RowHighlighted)
+    def _more(self, event: DataTable.RowHighlighted) -> None:
+        if event.cursor_row >= len(self._rows) - 1 and len(self._rows) < self._total:
+            self._work(partial(self._read_from, len(self._rows)), "more")
+
+    # --- Keys -----------------------------------------------------------------------------------------------
+
+    @on(DataTable.RowSelected)
+    def _view(self, event: DataTable.RowSelected) -> None:
+        if event.cursor_row < len(self._rows):
+            path = root_of(self._folder) / self._rows[event.cursor_row]["path"]
+            self.dismiss(Chosen((path,), TITLES[self._kind]))
+
+    def action_view_all(self) -> None:
+        """Show all files of the kind in the Viewer."""
+        if self._total:
+            self._work(self._collect, "collect")
+
+    def _collect(self) -> None:
+        worker = get_current_worker()
+        page = read_findings(self._fext.workspace, self._dataset, self._kind, rows=-1)
+        own, others = root_of(self._folder), root_of(self._others)
+        paths: dict[Path, None] = {}
+        for row in page.rows:
+            paths |= {others / row["other"]: None} if row["other"] else {}
+            paths |= {own / row["path"]: None}
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self.dismiss, Chosen(tuple(paths), TITLES[self._kind]))
+
+    def action_exclude(self) -> None:
+        """Let training leave out the file under the cursor, or use it again."""
+        place = self.query_one(FilesTable).cursor_row
+        if place < len(self._rows):
+            row = self._rows[place]
+            self._change(partial(
+                toggle_excluded, self._fext.workspace, self._dataset, [row["path"]], exclude=not row["excluded"]
+            ))  # fmt: skip
+
+    def action_exclude_all(self) -> None:
+        """Let training leave out all files of the kind; where it does, use them again."""
+        if self._total:
+            exclude = self._excluded < self._files
+            self._change(partial(toggle_kind, self._fext.workspace, self._dataset, self._kind, exclude=exclude))
+
+    def _change(self, change: Callable[[], None]) -> None:
+        def work() -> None:
+            change()
+            self._read_from(0, max(len(self._rows), PAGE))
+
+        self._work(work)
+
+    def action_cut(self, steps: int) -> None:
+        """Move the cut-off, and judge the kind anew."""
+        if self._cut is None:
+            return
+        try:
+            self._fext.settings = moved(self._fext.settings, self._cut, steps)
+        except UsageError as error:
+            self._fext.tell_error(error)
+            return
+        settings, cut = self._fext.settings, self._cut
+
+        def work() -> None:
+            worker = get_current_worker()
+            now, histogram = read_cut_off(self._fext.workspace, settings, self._dataset, self._folder, self._kind)
+            if worker.is_cancelled:
+                return
+            self.post_message(self.CutRead(now, histogram))
+            judge_again(self._fext.workspace, settings, self._dataset, self._kind)
+            if not worker.is_cancelled:
+                self._read_from(0)
+
+        self._cut = CutOff(cut.key, float(settings.values()[cut.key]), cut.column, cut.marks)
+        self._tell()
+        self._work(work)
+
+
+def _cells(row: Row) -> list[Text]:
+    is_out = bool(row["excluded"])
+    style = "dim" if is_out else ""
+    return [
+        Text("✗" if is_out else " ", style="bold"),
+        Text(shortened(safe(row["path"]), _LONGEST), style=style),
+        Text(safe(row["detail"]), style=style),
+        Text(shortened(safe(row["other"]), _LONGEST), style=style),
+    ]
