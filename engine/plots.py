@@ -360,7 +360,7 @@ class _Panels:
 
 def _save(figure: Figure, path: Path) -> None:
     content = io.BytesIO()
-    figure.savefig(content, format="png")
+    figure.savefig(content, format="png", pil_kwargs={"compress_level": 1})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

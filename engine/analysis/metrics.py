@@ -5,13 +5,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analysis.colors import Colors, colors_of, gray_of
+from engine.analysis.colors import Colors, colors_of
 from engine.analysis.levels import Counts, entropy_bits, levels_of, percent
 from engine.analysis.neighbors import Neighbors, neighbors_of
+from engine.analysis.outlines import count_edges
 from engine.analysis.spectrum import highfreq_ratio
 
 Values = dict[str, float]
@@ -39,9 +39,9 @@ class Picture:
 
     def __init__(self, bgr: NDArray[np.uint8]) -> None:
         self.bgr = bgr
-        self.gray = gray_of(bgr)
+        self.colors = colors_of(bgr)
+        self.gray = self.colors.gray
         self.size = self.gray.size
-        self.colors: Colors = colors_of(bgr, self.gray)
         self.counts = self.colors.counts[0]
         self.levels = levels_of(self.counts)
 
@@ -145,7 +145,7 @@ def edges(picture: Picture) -> Values:
     """Return the share of Canny edge pixels, with thresholds about the median level, and the mean gradient."""
     median = picture.levels.median
     lower, upper = int(max(0, 0.67 * median)), int(min(255, 1.33 * median))
-    found = cv2.countNonZero(cv2.Canny(picture.gray, lower, upper))
+    found = count_edges(picture.gray, lower, upper)
     return {"edge_density": found / picture.size, "mean_gradient": picture.neighbors.gradient / picture.size}
 
 

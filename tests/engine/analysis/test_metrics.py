@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.analysis.colors import CHANNELS, colors_of
 from engine.analysis.metrics import GROUPS, measure
 from engine.analysis.neighbors import neighbors_of
+from engine.analysis.outlines import count_edges
 from engine.images.decode import read_bgr
 from engine.records.schema import columns_of
 from engine.settings import METRIC_GROUPS
@@ -67,6 +68,13 @@ def test_every_metric_is_what_its_definition_says(picture: NDArray[np.uint8]) ->
         assert np.array_equal(counts, np.bincount(planes[channel].ravel(), minlength=256)), channel
 
 
+@settings(max_examples=200, deadline=None)
+@given(pictures(), st.integers(0, 300), st.integers(0, 500))
+def test_edges_are_those_that_opencv_finds(picture: NDArray[np.uint8], low: int, beyond: int) -> None:
+    gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    assert count_edges(gray, low, low + beyond) == cv2.countNonZero(cv2.Canny(gray, low, low + beyond))
+
+
 @pytest.mark.parametrize("size", [(240, 34), (34, 240), (211, 223), (128, 128), (1, 50), (50, 1)])
 def test_share_of_high_frequencies_at_sizes_that_are_hard(size: tuple[int, int]) -> None:
     picture = np.random.default_rng(3).integers(0, 256, (*size, 3), np.uint8)
@@ -93,7 +101,8 @@ def test_sums_of_a_picture_too_large_for_32_bits() -> None:
     picture = np.zeros((4100, 4097, 3), np.uint8)
     picture[::2, ::2, 2] = 255
     gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    colors, beside = colors_of(picture, gray), neighbors_of(gray)
+    colors, beside = colors_of(picture), neighbors_of(gray)
+    assert np.array_equal(colors.gray, gray)
     lit = 2050 * 2049
     assert (colors.counts[1, 255], colors.counts[1, 0]) == (lit, picture[..., 0].size - lit)
     assert colors.red_green == colors.red_blue == lit * 255**2 > 2**32
