@@ -294,7 +294,7 @@ def test_a_gain_renews_the_patience(bench: Bench, small: Small) -> None:
     result = bench.train("renewed", settings, report)
     psnr = [value for (_, name), value in sorted(history_of(report).items()) if name == "validation/psnr"]
     assert result.epochs == len(psnr) - 1 == _epochs_until(psnr, patience=2, gain=0.5)
-    assert result.epochs > 3
+    assert result.epochs > 2, "the patience of the start alone"
 
 
 def _epochs_until(psnr: list[float], patience: int, gain: float) -> int:

@@ -128,11 +128,11 @@ def test_a_list_of_paths_stands_for_a_folder(
     chosen.write_text("\n".join([*names, str(flawed / "sub" / "3.png")]))
     analyze(Settings(), workspace, records, CollectedReport(), folder=str(chosen))
     [finding] = fext("findings", "list.txt", "--kind", "duplicate", "--json").json["findings"]
-    assert {finding["path"], finding["other"]} == {"pictures/3.png", str(flawed / "sub" / "3.png")}
+    assert {finding["path"], finding["other"]} == {"pictures/3.png", "pictures/sub/3.png"}
     paths = fext("findings", "list.txt", "--kind", "duplicate", "--paths").out.split()
     assert paths == [str(tmp_path / finding["path"])]
     fext("exclude", "list.txt", "pictures/3.png", "pictures/sub/3.png")
-    assert excluded(records, chosen) == sorted(["pictures/3.png", str(flawed / "sub" / "3.png")])
+    assert excluded(records, chosen) == ["pictures/3.png", "pictures/sub/3.png"]
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def darker(pictures: Path, tmp_path: Path) -> Path:
 def test_two_folders_are_compared(process: Fext, pictures: Path, darker: Path) -> None:
     near = ("--set", "data.near_distance=0")
     values = process("compare-data", "pictures", "darker", *near, "--json").json
-    assert (values["train_images"], values["validation_images"]) == (24, 25)
+    assert (values["train_images"], values["validation_images"]) == (23, 25), "without the image that is in both"
     assert values["leakage"] == values["findings"]["leakage"] >= 1
     assert set(values["channels"]) == {"gray", "red", "green", "blue"}
     assert values["channels"]["gray"]["mean_shift"] < -40
@@ -261,7 +261,7 @@ def test_two_folders_are_compared(process: Fext, pictures: Path, darker: Path) -
     assert float(rows["mean gray"][0]) == pytest.approx(apart["means"][0], rel=0.001)
     assert rows["mean gray"][-1] == "▲"
     assert rows["gray"][0].startswith("-")
-    assert "24 images in pictures" in shown.out
+    assert "23 images in pictures" in shown.out
     assert f"{values['leakage']} images of A are in B too" in shown.out
     assert "darker on the whole" in shown.out
 
