@@ -17,7 +17,7 @@ _COUNT_S = 2.0
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often values occur in equal bins from ``low`` to ``high``, over a number of images.
+    """How often values occur in equal bins, over a number of images; ``low`` and ``high`` are the outermost centers.
 
     With the limits as they are by default, they are pixels a level, 256 of them. ``mean`` is that of the values
     themselves, where it is known.

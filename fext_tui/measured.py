@@ -60,12 +60,13 @@ def binned(values: "Mapping[str, NDArray[np.float64]]", marks: Sequence[float] =
     low, high = min(edges[0], *marks, math.inf), max(edges[1], *marks, -math.inf)
     if low == high:
         low, high = low - 0.5, high + 0.5
+    half = (high - low) / bins / 2
     return {
         name: Histogram(
             len(one),
             tuple(np.histogram(one.clip(low, high), bins, (low, high))[0].tolist()),
-            float(low),
-            float(high),
+            float(low + half),
+            float(high - half),
             float(one.mean()),
         )
         for name, one in values.items()

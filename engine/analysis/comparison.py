@@ -123,7 +123,7 @@ def _subsets(records: Records, dataset: int, numbers: Mapping[str, Numbers]) -> 
     sides = {number: subset for subset in subsets for number in subset.numbers.tolist()}
     for number, data in records.levels(dataset):
         if number in sides:
-            sides[number].counts.__iadd__(unpacked(data))
+            np.add(sides[number].counts, unpacked(data), out=sides[number].counts)
     return subsets
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ class Distances:
         effect: the Wasserstein distance over the deviation of all values; 0 where they are all equal.
         by_chance: whether samples of that size from one distribution would lie so far apart more than once in a
             thousand times (Kolmogorov-Smirnov).
+        is_notable: whether the difference is no chance, and the effect at least a fifth.
 
     """
 
@@ -43,11 +44,11 @@ class Distances:
     means: tuple[float, float]
     effect: float
     by_chance: bool
+    is_notable: bool = field(init=False)
 
-    @property
-    def is_notable(self) -> bool:
-        """Whether the difference is no chance, and large enough to matter."""
-        return not self.by_chance and self.effect >= _NOTABLE
+    def __post_init__(self) -> None:
+        """Judge whether the difference is notable."""
+        object.__setattr__(self, "is_notable", not self.by_chance and self.effect >= _NOTABLE)
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,11 @@ class RecordedPictures:
         self.perceptual_hashes: Hashes = np.concatenate([one.perceptual for one in known])[kept]
 
     def thumbnails(self, numbers: Indices) -> NDArray[np.uint8]:
-        """Return thumbnails (n, 256, C) by place."""
+        """Return thumbnails (n, 256, 3) by place; those of gray pictures have equal channels."""
         wanted = self.numbers[numbers].tolist()
         found = self._records.thumbnails(wanted)
-        return np.stack([np.frombuffer(found[number], np.uint8).reshape(256, -1) for number in wanted])
+        colors = [np.frombuffer(found[number], np.uint8).reshape(256, -1) for number in wanted]
+        return np.stack([np.broadcast_to(one, (256, 3)) for one in colors])
 
 
 def likeness_findings(records: Records, dataset: int, distance: int) -> Iterator[Finding]:
@@ -67,20 +68,23 @@ def leakage_findings(records: Records, dataset: int, held_out: int, distance: in
     pictures = RecordedPictures(records, [dataset, held_out])
     paths = records.paths(pictures.numbers.tolist())
     border = pictures.sizes[0]
-    closest: dict[int, tuple[int, int, str]] = {}
+    firsts = firsts_of(pictures.pixels[:border])
+    held_firsts = firsts_of(pictures.pixels[border:]) + border
     _, own, theirs = np.intersect1d(pictures.pixels[:border], pictures.pixels[border:], return_indices=True)
-    same = dict(zip(pictures.pixels[own].tolist(), (theirs + border).tolist(), strict=True))
-    for place, pixels in enumerate(pictures.pixels[:border].tolist()):
-        if pixels in same:
-            closest[place] = (-1, same[pixels], "the same pixels")
-    for pair in near_equal(pictures, np.arange(len(pictures.numbers)), distance):
+    closest = {
+        int(place): (-1, int(held), "the same pixels") for place, held in zip(firsts[own], theirs + border, strict=True)
+    }
+    single = np.concatenate([np.unique(firsts), np.unique(held_firsts)])
+    for pair in near_equal(pictures, single, distance):
         best = closest.get(pair.one, (_HASH_BITS, 0, ""))
         if pair.one < border <= pair.other and pair.bits < best[0]:
             closest[pair.one] = (pair.bits, pair.other, _grade(pair.bits))
-    for place, (bits, held, grade) in sorted(closest.items()):
-        path, other = (paths[int(pictures.numbers[number])] for number in (place, held))
-        yield Finding(path, LEAKAGE, f"held out too: {grade}", max(bits, 0), other)
+    for place, first in enumerate(firsts.tolist()):
+        if first in closest:
+            bits, held, grade = closest[first]
+            path, other = (paths[int(pictures.numbers[number])] for number in (place, held))
+            yield Finding(path, LEAKAGE, f"held out too: {grade}", max(bits, 0), other)
 
 
 def _grade(bits: int) -> str:
-    return f"{bits} of {_HASH_BITS} bits apart" if bits else "alike to the last bit of the hash"
+    return f"{bits} of {_HASH_BITS} bits apart" if bits else "looks the same"

@@ -45,7 +45,7 @@ class Reading:
             "path": file.path,
             "bytes": file.bytes,
             "modified_ns": file.modified_ns,
-            "format": _FORMAT_OF[Path(file.path).suffix.lower()],
+            "format": _FORMAT_OF["." + file.path.rpartition(".")[2].lower()],
             "width": self.width,
             "height": self.height,
             "mode": self.stored.mode,

@@ -110,6 +110,7 @@ def analyze(
     comparison = task.compare(measured, chosen, other, held_out)
     if other and held_out:
         task.remember(other, held_out, all_images(records, other), None)
+        judge(records, other.dataset, settings)
     task.remember(measured, chosen, whole, comparison)
     findings = judge(records, measured.dataset, settings, other.dataset if other else None)
     plots = draw(workspace.dataset_plots, records, measured, whole, comparison, settings=settings.analysis)

@@ -216,7 +216,7 @@ def as_before(
             "Bring the folder back to what it was, or resume with training.accept_changed_images = on.",
         )
     report.log(f"The images changed since the run began ({change}); known ones keep their side.", "warning")
-    sides = {content: subset for subset, _, content in listing}
+    sides = {name: subset for subset, path, content in listing for name in (path, content)}
     return _divided_by(prepared, sides)
 
 
@@ -232,12 +232,14 @@ def _listed(prepared: TrainingData, listing: set[tuple[str, str, str]]) -> Train
 
 
 def _divided_by(prepared: TrainingData, sides: Mapping[str, str]) -> TrainingData:
+    """Return images on the side that their content has, else their path; those that are new are trained on."""
     train, validation = prepared.train, prepared.validation
     if train.store is not validation.store:
         return prepared
     rows = np.sort(np.concatenate([train.rows, validation.rows]))
-    held_out = np.array([sides.get(train.store.content_hashes[row]) == VALIDATION for row in rows], dtype=bool)
     store = train.store
+    named = [(store.content_hashes[row], store.files[row].path) for row in rows]
+    held_out = np.array([sides.get(content, sides.get(path)) == VALIDATION for content, path in named], dtype=bool)
     return TrainingData(
         prepared.folder, Subset(store, rows[~held_out]), Subset(store, rows[held_out]), prepared.skipped
     )

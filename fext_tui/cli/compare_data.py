@@ -40,18 +40,17 @@ def compare_data(invocation: Invocation, a: str, b: str) -> int:
 
 
 def _tell(invocation: Invocation, _: Records, job: JobRow) -> int:
-    from engine.analysis.distribution import Distances
-
     result = job.result
     assert result is not None
     if not result["channels"]:
+        if _leaks(result):
+            raise FextError("All images of A are in B too.", "`fext findings A --kind leakage` lists them.")
         raise FextError(
             "A and B cannot be compared: in one of them, no image is left that can be read and is not excluded.",
             "`fext findings FOLDER` tells what is wrong with files; `fext include FOLDER --all` ends all exclusions.",
         )
-    metrics = {name: apart | {"is_notable": Distances(**apart).is_notable} for name, apart in result["metrics"].items()}
-    values = {"job": job.id, "state": job.state, **result, "metrics": metrics, "leakage": _leaks(result)}
-    tables = (_sides(invocation, job, result), _metric_table(metrics), _channel_table(result["channels"]))
+    values = {"job": job.id, "state": job.state, **result, "leakage": _leaks(result)}
+    tables = (_sides(invocation, job, result), _metric_table(result["metrics"]), _channel_table(result["channels"]))
     invocation.answer(values, *(part for table in tables for part in (table, "")), result["summary"])
     return EXIT_DONE
 
@@ -65,7 +64,10 @@ def _sides(invocation: Invocation, job: JobRow, result: Mapping[str, Any]) -> Ta
     one, other = result["folder"], job.settings["data"]["validation_folder"]
     leaks = _leaks(result)
     lines = [
-        ("A", f"{result['train_images']:,} images in {shown_path(one, workspace)}, called training images below"),
+        (
+            "A",
+            f"{result['train_images']:,} images in {shown_path(one, workspace)}, less those of B: training images below",
+        ),
         ("B", f"{result['validation_images']:,} images in {shown_path(other, workspace)}, called validation images"),
         ("in both", f"{leaks:,} images of A are in B too, the same or nearly so"),
     ]

@@ -225,7 +225,7 @@ class DataScreen(FextScreen):
 
         facts = self.facts
         if facts is not None and facts.dataset is not None:
-            held_out = self.fext.settings.data.validation_folder
+            held_out = facts.analyzed.settings["data"]["validation_folder"] if facts.analyzed else ""
             other = self.fext.workspace.actual_path(held_out) if held_out else None
             screen = FindingScreen(facts.folder, facts.dataset, str(event.row_key.value), other)
             self.app.push_screen(screen, self._leave_findings)

@@ -1,5 +1,6 @@
 """The files of one kind of findings, what decides it, and what becomes of them."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -115,6 +116,7 @@ class FindingScreen(ModalScreen[Chosen | None]):
         self._excluded = 0
         self._cut: CutOff | None = None
         self._waiting = True
+        self._one_at_a_time = threading.Lock()
 
     @property
     def _fext(self) -> "FextApp":
@@ -142,14 +144,19 @@ class FindingScreen(ModalScreen[Chosen | None]):
 
     # --- Reading, on a thread -------------------------------------------------------------------------------
 
-    def _work(self, work: Callable[[], None], group: str = "finding") -> None:
-        self.run_worker(partial(self._tried, work), group=group, exclusive=True, thread=True)
+    def _work(self, work: Callable[[], None], group: str = "reading", *, exclusive: bool = True) -> None:
+        """Do work on a thread; ``exclusive``: what is waiting or going on in its group is no longer wanted."""
+        self.run_worker(partial(self._tried, work), group=group, exclusive=exclusive, thread=True)
 
     def _tried(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except FextError as error:
-            self.post_message(self.Failed(error))
+        """Do work unless it is no longer wanted: one after the other, so that what was asked last is what stands."""
+        with self._one_at_a_time:
+            if get_current_worker().is_cancelled:
+                return
+            try:
+                work()
+            except FextError as error:
+                self.post_message(self.Failed(error))
 
     def _read_all(self) -> None:
         worker, settings = get_current_worker(), self._fext.settings
@@ -169,6 +176,8 @@ class FindingScreen(ModalScreen[Chosen | None]):
     @on(Read)
     def _take(self, message: Read) -> None:
         page, table = message.page, self.query_one(FilesTable)
+        if page.offset not in {0, len(self._rows)}:
+            return
         cursor = table.cursor_row
         self._waiting = False
         self._total, self._files, self._excluded = page.total, page.files, page.excluded
@@ -244,7 +253,7 @@ class FindingScreen(ModalScreen[Chosen | None]):
         for row in page.rows:
             paths |= {others / row["other"]: None} if row["other"] else {}
             paths |= {own / row["path"]: None}
-        if not worker.is_cancelled:
+        if paths and not worker.is_cancelled:
             self.app.call_from_thread(self.dismiss, Chosen(tuple(paths), TITLES[self._kind]))
 
     def action_exclude(self) -> None:
@@ -267,7 +276,7 @@ class FindingScreen(ModalScreen[Chosen | None]):
             change()
             self._read_from(0, max(len(self._rows), PAGE))
 
-        self._work(work)
+        self._work(work, "change", exclusive=False)
 
     def action_cut(self, steps: int) -> None:
         """Move the cut-off, and judge the kind anew."""

@@ -201,7 +201,7 @@ class ViewerScreen(FextScreen):
     def show_path(self, path: Path) -> None:
         """Show a picture, in the source it belongs to, or the pictures of a folder."""
         self._find_sources()
-        whole = [source for source in self._sources if source.names is None]
+        whole = [source for source in self._sources if source.names is None and source.root == source.folder]
         if path.is_dir():
             holding_it = [source for source in whole if source.folder == path]
         else:
@@ -421,6 +421,8 @@ class ViewerScreen(FextScreen):
         if self._here.folder == self._measured_from:
             return self.fext.records.image(self._dataset, name)
         path = self._here.root / name
+        if not path.is_relative_to(self._measured_from):
+            return None
         return self.fext.records.image(self._dataset, path.relative_to(self._measured_from).as_posix())
 
     # --- The lines ------------------------------------------------------------------------------------------

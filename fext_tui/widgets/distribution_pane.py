@@ -1,5 +1,6 @@
 """The pane of distributions: levels of pixels or a metric, of all images, and training against validation."""
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
@@ -124,7 +125,7 @@ class DistributionPane(Container):
         """Offer all measures, those that differ most first."""
         if self._facts is not None and self.measures:
             apart = self._facts.distances
-            effect = {name: float(apart[name]["effect"]) if name in apart else 2.0 for name in self.measures}
+            effect = {name: float(apart[name]["effect"]) if name in apart else math.inf for name in self.measures}
             ordered = sorted(self.measures, key=lambda name: -effect[name]) if apart else list(self.measures)
             options = [(name, label(name), self._difference(name)) for name in ordered]
             self.app.push_screen(Choose("Show the distribution of", options), self._chosen)
@@ -139,7 +140,7 @@ class DistributionPane(Container):
         if not apart:
             return ""
         one, other = apart["means"]
-        mark = " ▲" if not apart["by_chance"] and apart["effect"] >= 0.2 else ""
+        mark = " ▲" if apart["is_notable"] else ""
         return f"{figure(one)} → {figure(other)}, KS {apart['kolmogorov_smirnov']:.2f}{mark}"
 
     def _turn_to(self, measure: str) -> None:

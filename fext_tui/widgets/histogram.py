@@ -122,9 +122,11 @@ def _set_axes(drawing: Any, histogram: Histogram, top: float, size: tuple[int, i
     decimals = max(0, -math.floor(math.log10(ticks[1]))) if len(ticks) > 1 else 1
     drawing.ylim(0, top)
     drawing.yticks(ticks, [f"{tick:.{decimals}f}%" for tick in ticks])
-    drawing.xlim(histogram.low, histogram.high)
     is_levels = (histogram.low, histogram.high) == (0, LEVELS - 1)
-    across = _LEVEL_TICKS if is_levels else nice_ticks(histogram.low, histogram.high, max(size[0] // 12, 2))
+    half = 0 if is_levels else (histogram.high - histogram.low) / (len(histogram.counts) - 1) / 2
+    low, high = histogram.low - half, histogram.high + half
+    drawing.xlim(low, high)
+    across = _LEVEL_TICKS if is_levels else nice_ticks(low, high, max(size[0] // 12, 2))
     drawing.xticks(across, [f"{tick:g}" for tick in across])
 
 

@@ -365,7 +365,7 @@ class ImageTable(Vertical):
         if place < len(page.rows):
             path = page.rows[place]["path"]
             work = partial(self._change, page.question, path, exclude=path not in page.excluded)
-            self.run_worker(work, group="page", exclusive=True, thread=True)
+            self.run_worker(work, group="exclude", thread=True)
 
     def _change(self, question: Question, path: str, *, exclude: bool) -> None:
         """Exclude an image or take that back, and read the page again: on a thread."""

@@ -1,6 +1,7 @@
 """Files that did not change are not measured again, and what was measured in parts is what one go gives."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,3 +197,20 @@ def test_a_resumed_analysis_equals_a_fresh_one_exactly(
     assert kept(resumed) == expected
     assert remembered(bench) == everything
     assert table.read_bytes() == fresh_table.read_bytes()
+
+
+def test_images_measured_in_gray_and_in_color_are_compared(bench: Bench) -> None:
+    shutil.copy(bench.folder / "picture_000.png", bench.folder / "twin.png")
+    with Image.open(bench.folder / "picture_001.png") as picture:
+        picture.convert("RGB").save(bench.folder / "near.jpg", quality=95)
+    bench.analyze(**QUICK)
+    result = bench.analyze(**QUICK, data__grayscale=True, analysis__sample_fraction=0.5)
+    assert result.findings["duplicate"] >= 1
+
+
+def test_a_name_that_is_nothing_but_an_extension(bench: Bench) -> None:
+    with Image.open(bench.folder / "picture_000.png") as picture:
+        picture.convert("RGB").save(bench.folder / "named.jpg")
+    (bench.folder / "named.jpg").rename(bench.folder / ".jpg")
+    bench.analyze(**QUICK)
+    assert bench.rows()[".jpg"]["format"] == "JPEG"
