@@ -63,11 +63,9 @@ def _sides(invocation: Invocation, job: JobRow, result: Mapping[str, Any]) -> Ta
     workspace = invocation.workspace()
     one, other = result["folder"], job.settings["data"]["validation_folder"]
     leaks = _leaks(result)
+    left = f"{result['train_images']:,} images in {shown_path(one, workspace)}"
     lines = [
-        (
-            "A",
-            f"{result['train_images']:,} images in {shown_path(one, workspace)}, less those of B: training images below",
-        ),
+        ("A", f"{left}, less those of B; called training images"),
         ("B", f"{result['validation_images']:,} images in {shown_path(other, workspace)}, called validation images"),
         ("in both", f"{leaks:,} images of A are in B too, the same or nearly so"),
     ]
