@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine.records import Records, Row
 from engine.settings import Settings
 from engine.workspace import Workspace
 from fext_tui.dataset_facts import Histogram
-from fext_tui.measured import read_values
+from fext_tui.measured import binned
 
 PAGE = 200
 _STEPS = {
@@ -59,24 +58,12 @@ def read_findings(workspace: Workspace, dataset: int, kind: str, offset: int = 0
     return FindingsPage(tuple(found), total, files, excluded, offset)
 
 
-def cut_off(settings: Settings, kind: str, median_size: float | None = None) -> CutOff | None:
-    """Return what decides a kind; None where nothing can be set. Sizes are cut about the median, in megapixels."""
-    from engine.analysis.findings import ADJUSTABLE, CUTS, ODD_SIZE
-
-    if kind not in ADJUSTABLE:
-        return None
-    key = ADJUSTABLE[kind]
-    value = float(settings.values()[key])
-    if kind == ODD_SIZE and median_size is not None:
-        return CutOff(key, value, "megapixels", (median_size / value, median_size * value))
-    column = next((cut.column for cut in CUTS if cut.kind == kind), "")
-    return CutOff(key, value, column, (value,) if column else ())
-
-
 def read_cut_off(
-    workspace: Workspace, settings: Settings, dataset: int, folder: Path, kind: str
+    workspace: Workspace, settings: Settings, dataset: int, kind: str
 ) -> tuple[CutOff | None, Histogram | None]:
-    """Return what decides a kind, and how the images are distributed over what it cuts; for a thread.
+    """Return what decides a kind, and how the images are distributed over what it cuts; None where there is nothing.
+
+    Sizes are cut about their median. For a thread, whose records are its own.
 
     Raises:
         FextError: the records cannot be read.
@@ -84,15 +71,22 @@ def read_cut_off(
     """
     import numpy as np
 
-    from engine.analysis.findings import ODD_SIZE
+    from engine.analysis.findings import ADJUSTABLE, CUTS, ODD_SIZE
 
-    median = None
-    if kind == ODD_SIZE:
-        with Records(workspace) as records:
-            sizes = records.metric_values(dataset, "megapixels")[1]
-        median = float(np.median(sizes)) if len(sizes) else None
-    cut = cut_off(settings, kind, median)
-    return cut, read_values(workspace, folder, cut.column, cut.marks) if cut and cut.column else None
+    if kind not in ADJUSTABLE:
+        return None, None
+    key = ADJUSTABLE[kind]
+    limit = float(settings.values()[key])
+    columns = {cut.kind: cut.column for cut in CUTS} | {ODD_SIZE: "megapixels"}
+    if kind not in columns:
+        return CutOff(key, limit), None
+    with Records(workspace) as records:
+        _, values = records.metric_values(dataset, columns[kind])
+    if not len(values):
+        return CutOff(key, limit), None
+    middle = float(np.median(values))
+    marks = (middle / limit, middle * limit) if kind == ODD_SIZE else (limit,)
+    return CutOff(key, limit, columns[kind], marks), binned({"all": values}, marks)["all"]
 
 
 def moved(settings: Settings, cut: CutOff, steps: int) -> Settings:
@@ -137,6 +131,5 @@ def toggle_kind(workspace: Workspace, dataset: int, kind: str, *, exclude: bool)
         FextError: the records cannot be written.
 
     """
-    with Records(workspace) as records:
-        paths = [row["path"] for row in records.findings(dataset, kind)]
-        (records.exclude if exclude else records.include)(dataset, paths)
+    paths = [row["path"] for row in read_findings(workspace, dataset, kind, rows=-1).rows]
+    toggle_excluded(workspace, dataset, paths, exclude=exclude)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.records import Records
@@ -71,20 +70,3 @@ def binned(values: "Mapping[str, NDArray[np.float64]]", marks: Sequence[float] =
         )
         for name, one in values.items()
     }
-
-
-def read_values(workspace: Workspace, folder: Path, column: str, marks: Sequence[float]) -> Histogram | None:
-    """Return the histogram of a metric of all images of a folder, in which the marks lie; None where there is none.
-
-    For a thread, whose records are its own.
-
-    Raises:
-        FextError: the records cannot be read.
-
-    """
-    with Records(workspace) as records:
-        dataset = records.find_dataset(folder)
-        if dataset is None:
-            return None
-        _, values = records.metric_values(dataset, column)
-    return binned({"all": values}, marks)["all"] if len(values) else None

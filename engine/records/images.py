@@ -67,32 +67,29 @@ class ImageRecords(Connection):
             f"VALUES (?{', ?' * len(names)}{', ?' * len(empty)}) "
             f"ON CONFLICT (dataset_id, path) DO UPDATE SET {renewed}"
         )
-        numbers: dict[str, int] = {}
         with self.transaction():  # 0.15 ms an image less than through Peewee's query builder
             self._forget_changed(dataset, rows)
             values = [(dataset, *(_stored(row[name]) for name in names), *("" for _ in empty)) for row in rows]
             self._database.connection().executemany(statement, values)
-            for batch in peewee.chunked(rows, BATCH):
-                marks = ", ".join("?" * len(batch))
-                paths = [_stored(row["path"]) for row in batch]
-                here = self._sql(
-                    f"SELECT id, path FROM image WHERE dataset_id = ? AND path IN ({marks})", (dataset, *paths)
-                )
-                numbers |= {_text(path): number for number, path in here}
-        return numbers
+            return {path: number for number, path, *_ in self._by_paths(dataset, [row["path"] for row in rows])}
 
-    def _forget_changed(self, dataset: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Delete what was measured on images that are there, but with another size or time of change."""
-        now = {row["path"]: (row["bytes"], row["modified_ns"]) for row in rows}
-        for batch in peewee.chunked(now, BATCH):
-            here = self._sql(
+    def _by_paths(self, dataset: int, paths: Iterable[str]) -> Iterator[tuple[int, str, int, int]]:
+        """Yield number, path, bytes and modified_ns of those images that are there."""
+        for batch in peewee.chunked(paths, BATCH):
+            rows = self._sql(
                 "SELECT id, path, bytes, modified_ns FROM image "
                 f"WHERE dataset_id = ? AND path IN ({', '.join('?' * len(batch))})",
                 (dataset, *map(_stored, batch)),
             )
-            changed = [number for number, path, *facts in here if tuple(facts) != now[_text(path)]]
-            for table in (*map(_table, METRIC_TABLES), "fingerprint") if changed else ():
-                self._sql(f"DELETE FROM {table} WHERE image_id IN ({', '.join('?' * len(changed))})", changed)
+            yield from ((number, _text(path), size, modified) for number, path, size, modified in rows)
+
+    def _forget_changed(self, dataset: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Delete what was measured on images that are there, but with another size or time of change."""
+        now = {row["path"]: (row["bytes"], row["modified_ns"]) for row in rows}
+        changed = [number for number, path, *facts in self._by_paths(dataset, now) if tuple(facts) != now[path]]
+        for batch in peewee.chunked(changed, BATCH):
+            for table in (*map(_table, METRIC_TABLES), "fingerprint"):
+                self._sql(f"DELETE FROM {table} WHERE image_id IN ({', '.join('?' * len(batch))})", batch)
 
     def known_images(
         self, dataset: int, files: Iterable[tuple[str, int, int]], groups: Iterable[str], layout: str

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -39,6 +39,7 @@ from fext_tui.measures import figure, label
 from fext_tui.screens.base import HEIGHTS
 from fext_tui.text import safe, shortened
 from fext_tui.widgets.histogram import Curve, HistogramPlot
+from fext_tui.widgets.table import KeyTable
 
 if TYPE_CHECKING:
     from fext_tui.app import FextApp
@@ -57,15 +58,16 @@ class Chosen:
     title: str
 
 
-class FilesTable(DataTable[Text]):
-    """Files, more of which are asked for when the cursor comes to the last."""
+class FilesTable(KeyTable):
+    """Files, and why each is among them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "Down", show=False, id="finding.down"),
-        Binding("k", "cursor_up", "Up", show=False, id="finding.up"),
-        Binding("home,g", "scroll_top", "First", show=False, id="finding.first"),
-        Binding("end,G", "scroll_bottom", "Last", show=False, id="finding.last"),
+        Binding("g", "scroll_top", "First", show=False, id="finding.first"),
+        Binding("G", "scroll_bottom", "Last", show=False, id="finding.last"),
     ]
+
+    def __init__(self) -> None:
+        super().__init__(_COLUMNS, id="finding-files")
 
 
 class FindingScreen(ModalScreen[Chosen | None]):
@@ -129,16 +131,13 @@ class FindingScreen(ModalScreen[Chosen | None]):
             yield Static(EXPLANATIONS[self._kind], classes="dialog-detail")
             yield HistogramPlot(id="finding-plot")
             yield Static(id="finding-cut")
-            yield FilesTable(cursor_type="row", cell_padding=1, id="finding-files")
+            yield FilesTable()
             yield Static(id="finding-empty")
             yield Static(id="finding-keys", classes="dialog-keys")
 
     def on_mount(self) -> None:
         """Read the files and the cut-off."""
-        table = self.query_one(FilesTable)
-        for name, title in _COLUMNS.items():
-            table.add_column(Text(title), key=name)
-        table.focus()
+        self.query_one(FilesTable).focus()
         self._tell()
         self._work(self._read_all)
 
@@ -158,12 +157,16 @@ class FindingScreen(ModalScreen[Chosen | None]):
             except FextError as error:
                 self.post_message(self.Failed(error))
 
-    def _read_all(self) -> None:
+    def _read_all(self, *, judge: bool = False) -> None:
+        """Read the cut-off and the files, which are judged anew before where that is asked for."""
         worker, settings = get_current_worker(), self._fext.settings
-        cut, histogram = read_cut_off(self._fext.workspace, settings, self._dataset, self._folder, self._kind)
-        if not worker.is_cancelled:
-            self.post_message(self.CutRead(cut, histogram))
-        self._read_from(0, max(len(self._rows), PAGE))
+        cut, histogram = read_cut_off(self._fext.workspace, settings, self._dataset, self._kind)
+        if worker.is_cancelled:
+            return
+        self.post_message(self.CutRead(cut, histogram))
+        if judge:
+            judge_again(self._fext.workspace, settings, self._dataset, self._kind)
+        self._read_from(0)
 
     def _read_from(self, offset: int, rows: int = PAGE) -> None:
         worker = get_current_worker()
@@ -287,21 +290,9 @@ class FindingScreen(ModalScreen[Chosen | None]):
         except UsageError as error:
             self._fext.tell_error(error)
             return
-        settings, cut = self._fext.settings, self._cut
-
-        def work() -> None:
-            worker = get_current_worker()
-            now, histogram = read_cut_off(self._fext.workspace, settings, self._dataset, self._folder, self._kind)
-            if worker.is_cancelled:
-                return
-            self.post_message(self.CutRead(now, histogram))
-            judge_again(self._fext.workspace, settings, self._dataset, self._kind)
-            if not worker.is_cancelled:
-                self._read_from(0)
-
-        self._cut = CutOff(cut.key, float(settings.values()[cut.key]), cut.column, cut.marks)
+        self._cut = replace(self._cut, value=float(self._fext.settings.values()[self._cut.key]))
         self._tell()
-        self._work(work)
+        self._work(partial(self._read_all, judge=True))
 
 
 def _cells(row: Row) -> list[Text]:
