@@ -133,14 +133,17 @@ def _compare(records: Records, one: tuple[int, Subset], other: tuple[int, Subset
         for number, channel in enumerate(CHANNELS)
     }
     metrics = {
-        column: value_distances(*(values_of(records, dataset, subset, column) for dataset, subset in (one, other)))
+        column: value_distances(*values_of(records, column, one, other))
         for group in groups
         for column in columns_of(group)
     }
     return Comparison((one[0], other[0]), one[1], other[1], levels, metrics)
 
 
-def values_of(records: Records, dataset: int, subset: Subset, column: str) -> NDArray[np.float64]:
-    """Return a metric (N,) of those images of a subset of a dataset on which it was measured."""
-    numbers, values = records.metric_values(dataset, column)
-    return values[np.isin(numbers, subset.numbers)]
+def values_of(records: Records, column: str, *sides: tuple[int, Subset]) -> list[NDArray[np.float64]]:
+    """Return a metric (N,) of the images of each side, a subset of a dataset, on which it was measured.
+
+    A dataset is read once, however many sides it has.
+    """
+    known = {dataset: records.metric_values(dataset, column) for dataset in dict(sides)}
+    return [known[dataset][1][np.isin(known[dataset][0], subset.numbers)] for dataset, subset in sides]

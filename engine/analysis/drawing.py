@@ -77,7 +77,7 @@ def draw(
     columns = [column for column in _TITLES if column in asked]
     cuts = {cut.column: [limit.at(settings) for limit in CUTS if limit.column == cut.column] for cut in CUTS}
     panels = {
-        _TITLES[column]: Panel([values_of(records, measured.dataset, whole, column)], cuts.get(column, ()))
+        _TITLES[column]: Panel(values_of(records, column, (measured.dataset, whole)), cuts.get(column, ()))
         for column in columns
     }
     explained = (
@@ -101,10 +101,7 @@ def _draw_comparison(records: Records, comparison: Comparison, paths: Sequence[P
     comparison_figure(counts, paths[0], title, comparison.levels["gray"].figures)
     panels = {
         _TITLES[column]: Panel(
-            [
-                values_of(records, dataset, side, column)
-                for dataset, side in zip(comparison.datasets, sides, strict=True)
-            ],
+            values_of(records, column, *zip(comparison.datasets, sides, strict=True)),
             note=f"{'▲ ' if apart.is_notable else ''}KS {apart.kolmogorov_smirnov:.2f}",
         )
         for column, apart in comparison.metrics.items()
