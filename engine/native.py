@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 Parameters = ParamSpec("Parameters")
@@ -23,28 +23,31 @@ def native(*, reordered: bool = False) -> Callable[[Callable[Parameters, Result]
     """
 
     def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-        @cache
-        def compiled() -> Callable[Parameters, Result]:
-            import numba
-
-            options: dict[str, Any] = {
-                "nogil": True,
-                "error_model": "numpy",
-                "fastmath": {"reassoc", "contract"} if reordered else False,
-            }
-            ready: Callable[Parameters, Result]
-            try:
-                ready = numba.njit(function, cache=True, **options)
-            except RuntimeError:  # no folder to keep it in can be written
-                ready = numba.njit(function, **options)
-            return ready
+        ready: list[Callable[Parameters, Result]] = []
 
         @wraps(function)
         def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-            with _lock:
-                run = compiled()
-            return run(*args, **kwargs)
+            if not ready:
+                with _lock:
+                    ready[:] = ready or [_compiled(function, reordered=reordered)]
+            return ready[0](*args, **kwargs)
 
         return call
 
     return decorate
+
+
+def _compiled(function: Callable[Parameters, Result], *, reordered: bool) -> Callable[Parameters, Result]:
+    import numba
+
+    options: dict[str, Any] = {
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": {"reassoc", "contract"} if reordered else False,
+    }
+    compiled: Callable[Parameters, Result]
+    try:
+        compiled = numba.njit(function, cache=True, **options)
+    except RuntimeError:  # no folder to keep it in can be written
+        compiled = numba.njit(function, **options)
+    return compiled

@@ -19,7 +19,7 @@ from engine.report import Report, go_on
 DEFECTS = ("unreadable", "truncated", "wrong_extension")
 """The kinds of findings that measuring makes."""
 
-_BATCH = 256
+_BATCH = 128
 _WARNED = 5
 _TOLD_EVERY_SECONDS = 5.0
 _KEPT_BYTES = 31 * 2**20

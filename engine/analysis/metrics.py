@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.analysis.colors import Colors, colors_of
-from engine.analysis.levels import Counts, entropy_bits, levels_of, percent
+from engine.analysis.levels import Counts, levels_of
 from engine.analysis.neighbors import Neighbors, neighbors_of
 from engine.analysis.outlines import count_edges
 from engine.analysis.spectrum import highfreq_ratio
@@ -18,8 +18,6 @@ Values = dict[str, float]
 
 _DARK = 10
 _BRIGHT = 245
-_PALE = math.ceil(0.10 * 255)
-_VIVID = math.floor(0.90 * 255) + 1
 
 
 @dataclass(frozen=True)
@@ -83,19 +81,18 @@ def statistics(picture: Picture) -> Values:
 
 def exposure(picture: Picture) -> Values:
     """Return the shares of pixels below level 10, above 245 and between, in percent, and the mean level."""
-    under = percent(picture.counts, stop=_DARK)
-    over = percent(picture.counts, start=_BRIGHT + 1)
+    dark, middle, bright = np.add.reduceat(picture.counts, (0, _DARK, _BRIGHT + 1)).tolist()
     return {
-        "underexposed_pct": under,
-        "overexposed_pct": over,
-        "midtone_pct": percent(picture.counts, _DARK, _BRIGHT + 1),
+        "underexposed_pct": 100 * dark / picture.size,
+        "overexposed_pct": 100 * bright / picture.size,
+        "midtone_pct": 100 * middle / picture.size,
         "mean_gray": picture.levels.mean,
     }
 
 
 def entropy(picture: Picture) -> Values:
     """Return the entropy of the gray histogram in bits, and as a share of the 8 bits there can be."""
-    bits = entropy_bits(picture.counts)
+    bits = picture.levels.entropy
     return {"entropy_bits": bits, "normalized_entropy": bits / 8}
 
 
@@ -114,12 +111,12 @@ def color(picture: Picture) -> Values:
 
     Saturation is that of HSV in [0, 1]; pale is below 0.10, vivid above 0.90, in percent.
     """
-    saturation = picture.colors.saturation
+    colors = picture.colors
     return {
-        "colorfulness": _colorfulness(picture.colors),
-        "mean_saturation": float(picture.colors.means[4]) / 255,
-        "low_sat_pct": percent(saturation, stop=_PALE),
-        "high_sat_pct": percent(saturation, start=_VIVID),
+        "colorfulness": _colorfulness(colors),
+        "mean_saturation": colors.saturation / (255 * picture.size),
+        "low_sat_pct": 100 * colors.pale / picture.size,
+        "high_sat_pct": 100 * colors.vivid / picture.size,
     }
 
 
@@ -128,8 +125,8 @@ def _colorfulness(colors: Colors) -> float:
 
     With rg = R − G and 2·yb = (R − B) + (G − B): Σ(2·yb)² = 2Σ(R − B)² + 2Σ(G − B)² − Σ(R − G)².
     """
-    size = int(colors.saturation.sum())
-    red, green, blue = colors.means[1:4].tolist()
+    size = colors.gray.size
+    red, green, blue = colors.means[1:].tolist()
     rg_mean = red - green
     yb_mean = (red + green) / 2 - blue
     rg_std = _spread(colors.red_green / size, rg_mean)
@@ -151,9 +148,8 @@ def edges(picture: Picture) -> Values:
 
 def texture(picture: Picture) -> Values:
     """Return energy and entropy in bits of the histogram of local binary patterns."""
-    counts = picture.neighbors.patterns
-    shares = counts / max(1, counts.sum())
-    return {"lbp_energy": float(shares @ shares), "lbp_entropy": entropy_bits(counts)}
+    patterns = levels_of(picture.neighbors.patterns)
+    return {"lbp_energy": patterns.energy, "lbp_entropy": patterns.entropy}
 
 
 GROUPS: dict[str, Callable[[Picture], Values]] = {

@@ -20,11 +20,22 @@ def highfreq_ratio(gray: NDArray[np.uint8], mean: float) -> float:
     ``mean`` is the picture's mean level. The spectrum of real values is symmetric, so that half of it tells the
     sums; the mean is taken out before the transform, which keeps float32 exact to about 5e-6, and put back.
     """
-    centered = np.subtract(gray, round(mean), dtype=np.float32)
+    centered = _centered(gray, round(mean))
     packed = np.asarray(cv2.dft(centered, dst=centered), np.float32)
     packed[0, 0] = mean * gray.size
     low, high = _sums(packed)
     return high / (low + high) if low + high else 0.0
+
+
+@native()
+def _centered(gray: NDArray[np.uint8], level: int) -> Packed:
+    """Return ``gray`` less a level, in half the time that NumPy takes."""
+    centered = np.empty(gray.shape, np.float32)
+    for row in range(gray.shape[0]):
+        levels, places = gray[row], centered[row]
+        for column in range(levels.size):
+            places[column] = np.float32(np.int32(levels[column]) - np.int32(level))
+    return centered
 
 
 @native(reordered=True)

@@ -57,10 +57,19 @@ def _area_means(pixels: Pixels, height: int, width: int) -> Pixels:
             for place in range(values.size):
                 sums[place] += share * np.float32(values[place])
         for x in range(width):
-            for channel in range(channels):
-                place = first[x] * channels + channel
-                mean = np.float32(0.5)
+            place, share = first[x] * channels, shares[x]
+            if channels == 3:  # all at once, in half the time
+                covered = sums[place : place + 3 * taps]
+                one = two = three = np.float32(0.5)
                 for tap in range(taps):
-                    mean += shares[x, tap] * sums[place + tap * channels]
-                means[y, x, channel] = np.uint8(mean)
+                    one += share[tap] * covered[3 * tap]
+                    two += share[tap] * covered[3 * tap + 1]
+                    three += share[tap] * covered[3 * tap + 2]
+                means[y, x, 0], means[y, x, 1], means[y, x, 2] = np.uint8(one), np.uint8(two), np.uint8(three)
+            else:
+                for channel in range(channels):
+                    mean = np.float32(0.5)
+                    for tap in range(taps):
+                        mean += share[tap] * sums[place + channel + tap * channels]
+                    means[y, x, channel] = np.uint8(mean)
     return means

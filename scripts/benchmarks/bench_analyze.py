@@ -170,7 +170,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench analyze", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line")
     parser.add_argument("--folder", type=Path, help="pictures to take in place of drawn ones")
-    parser.add_argument("--images", type=int, default=2000, help="photographs to draw (default: 2,000)")
+    parser.add_argument("--images", type=int, default=10_000, help="photographs to draw (default: 10,000)")
     parser.add_argument("--hashes", type=int, default=100_000, help="hashes to search for duplicates (default: 100000)")
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help=f"timings of each (default: {_ROUNDS})")
     scale_help = "analyze so many drawn pictures in a process of its own, and tell its memory (repeatable)"
