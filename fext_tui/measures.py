@@ -1,27 +1,8 @@
-"""How measures of images are named and written."""
+"""How measures of images are written."""
 
 import math
 
 from fext_tui.text import NONE
-
-_WORDS = {
-    "bytes": "size",
-    "std": "deviation",
-    "pixel_range": "range",
-    "noise_std": "noise",
-    "var_laplacian": "Laplacian variance",
-    "spectral_highfreq_ratio": "high frequencies",
-    "lbp_energy": "LBP energy",
-    "lbp_entropy": "LBP entropy",
-    "entropy_bits": "entropy",
-    "low_sat_pct": "low saturation %",
-    "high_sat_pct": "high saturation %",
-}
-
-
-def label(column: str) -> str:
-    """Return a column of the image metrics as words."""
-    return _WORDS.get(column, column.replace("_pct", " %").replace("_", " "))
 
 
 def figure(value: float | None) -> str:

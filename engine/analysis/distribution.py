@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.analysis.levels import Counts, levels_of
+from engine.measures import label
 
 Values = NDArray[np.float64]
 
@@ -155,7 +156,7 @@ def metrics_sentence(metrics: Mapping[str, Distances]) -> str:
     notable = sorted(((apart.effect, column) for column, apart in metrics.items() if apart.is_notable), reverse=True)
     if not notable:
         return f"None of {len(metrics)} metrics differs by more than chance and a fifth of its deviation."
-    named = ", ".join(f"{column} {_change(metrics[column])}" for _, column in notable[:3])
+    named = ", ".join(f"{label(column)} {_change(metrics[column])}" for _, column in notable[:3])
     more = f" and {len(notable) - 3} more" if len(notable) > 3 else ""
     verb = "differs" if len(notable) == 1 else "differ"
     return f"{len(notable)} of {len(metrics)} metrics {verb} notably: {named}{more}."

@@ -10,41 +10,11 @@ from engine.analysis.comparison import Comparison, Subset, values_of
 from engine.analysis.findings import CUTS
 from engine.analysis.measuring import Measured
 from engine.files import printable
+from engine.measures import title as titled
 from engine.plots import Panel, comparison_figure, distribution_figure, overview_figure
 from engine.records import Records
 from engine.records.schema import columns_of
-from engine.settings import AnalysisSettings
-
-_TITLES = {
-    "height": "Height (px)",
-    "width": "Width (px)",
-    "mean": "Mean (gray level)",
-    "median": "Median (gray level)",
-    "std": "Standard deviation (levels)",
-    "min": "Darkest pixel (level)",
-    "max": "Brightest pixel (level)",
-    "pixel_range": "Range (gray levels)",
-    "noise_std": "Noise (gray levels)",
-    "noise_ratio": "Noise over deviation",
-    "underexposed_pct": "Underexposed (%)",
-    "overexposed_pct": "Overexposed (%)",
-    "midtone_pct": "Midtones (%)",
-    "mean_gray": "Mean gray (level)",
-    "entropy_bits": "Entropy (bits)",
-    "normalized_entropy": "Entropy (share of 8 bits)",
-    "var_laplacian": "Variance of Laplacian",
-    "tenengrad": "Tenengrad",
-    "spectral_highfreq_ratio": "High frequencies (share)",
-    "colorfulness": "Colorfulness",
-    "mean_saturation": "Saturation (0 to 1)",
-    "low_sat_pct": "Pale pixels (%)",
-    "high_sat_pct": "Vivid pixels (%)",
-    "edge_density": "Edge pixels (share)",
-    "mean_gradient": "Mean gradient",
-    "lbp_energy": "Texture energy (LBP)",
-    "lbp_entropy": "Texture entropy (bits)",
-}
-
+from engine.settings import METRIC_GROUPS, AnalysisSettings
 
 FIGURES = ("pixel_distribution.png", "metrics.png", "train_validation.png", "metrics_train_validation.png")
 """The names of the figures; the last two are there where training and validation images can be compared."""
@@ -73,11 +43,10 @@ def draw(
         channels = {"gray": whole.counts[0]}
     facts = f"{whole.images:,} images, {pixels:,.1f} million pixels"
     distribution_figure(channels, paths[0], f"Pixel distribution · {source}", facts)
-    asked = {column for group in settings.metrics for column in columns_of(group)}
-    columns = [column for column in _TITLES if column in asked]
+    columns = [column for group in METRIC_GROUPS if group in settings.metrics for column in columns_of(group)]
     cuts = {cut.column: [limit.at(settings) for limit in CUTS if limit.column == cut.column] for cut in CUTS}
     panels = {
-        _TITLES[column]: Panel(values_of(records, column, (measured.dataset, whole)), cuts.get(column, ()))
+        titled(column): Panel(values_of(records, column, (measured.dataset, whole)), cuts.get(column, ()))
         for column in columns
     }
     explained = (
@@ -100,7 +69,7 @@ def _draw_comparison(records: Records, comparison: Comparison, paths: Sequence[P
     title = f"Pixel distribution, {sides[0].name} and {sides[1].name} · {source}"
     comparison_figure(counts, paths[0], title, comparison.levels["gray"].figures)
     panels = {
-        _TITLES[column]: Panel(
+        titled(column): Panel(
             values_of(records, column, *zip(comparison.datasets, sides, strict=True)),
             note=f"{'▲ ' if apart.is_notable else ''}KS {apart.kolmogorov_smirnov:.2f}",
         )

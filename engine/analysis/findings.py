@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.likeness import DUPLICATE, LEAKAGE, NEAR_DUPLICATE, leakage_findings, likeness_findings
 from engine.analysis.measuring import DEFECTS
+from engine.measures import label
 from engine.records import Condition, Finding, Records
 from engine.records.images import metric_group
 from engine.settings import AnalysisSettings, Settings
@@ -146,7 +147,7 @@ def _outliers(records: Records, dataset: int, settings: Settings) -> Iterator[Fi
         for place in found.tolist():
             score = float(scores[place])
             side = "above" if score > 0 else "below"
-            detail = f"{column} {values[place]:.4g}, {abs(score):.0f} deviations {side} the median {median:.4g}"
+            detail = f"{label(column)} {values[place]:.4g}, {abs(score):.0f} deviations {side} the median {median:.4g}"
             yield Finding(paths[int(numbers[place])], OUTLIER, detail, score)
 
 

@@ -8,13 +8,14 @@ import click
 from rich.table import Table
 
 from engine.errors import EXIT_DONE, FextError, UsageError
+from engine.measures import label
 from engine.records import JobRow, Records
 from fext_tui.cli.invocation import Invocation, existing_images
 from fext_tui.cli.options import global_options, setting_option
 from fext_tui.cli.printing import plain_table
 from fext_tui.cli.submission import perform
 from fext_tui.cli.summary import lines_table, shown_path
-from fext_tui.measures import figure, label
+from fext_tui.measures import figure
 
 _NOTABLE = "▲"
 

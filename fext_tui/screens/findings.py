@@ -20,6 +20,7 @@ from textual.worker import get_current_worker
 
 from engine.errors import FextError, UsageError
 from engine.images.scan import root_of
+from engine.measures import label
 from engine.records import Row
 from engine.settings import FIELDS
 from fext_tui.dataset_facts import Histogram
@@ -35,7 +36,7 @@ from fext_tui.findings import (
     toggle_excluded,
     toggle_kind,
 )
-from fext_tui.measures import figure, label
+from fext_tui.measures import figure
 from fext_tui.screens.base import HEIGHTS
 from fext_tui.text import safe, shortened
 from fext_tui.widgets.histogram import Curve, HistogramPlot

@@ -15,11 +15,12 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from engine.errors import FextError
+from engine.measures import label
 from engine.records.schema import columns_of
 from engine.workspace import Workspace
 from fext_tui.dataset_facts import DatasetFacts, Histogram
 from fext_tui.measured import read_distribution
-from fext_tui.measures import figure, label
+from fext_tui.measures import figure
 from fext_tui.screens.dialogs import Choose
 from fext_tui.text import safe
 from fext_tui.widgets.histogram import Curve, HistogramPlot, legend

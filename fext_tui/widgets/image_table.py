@@ -16,13 +16,14 @@ from textual.widgets import DataTable, Input, Static
 from textual.worker import get_current_worker
 
 from engine.errors import FextError, UsageError
+from engine.measures import label
 from engine.records import Records, Row
 from engine.records.images import OWN_COLUMNS, metric_group
 from engine.records.schema import METRIC_TABLES, columns_of
 from engine.workspace import Workspace
 from fext_tui import text
 from fext_tui.findings import toggle_excluded
-from fext_tui.measures import figure, label
+from fext_tui.measures import figure
 from fext_tui.screens.dialogs import Choose
 from fext_tui.wanted import EVERYTHING, Wanted, wanted_of
 from fext_tui.widgets.filter_line import FilterLine

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from textual.content import Content
 from textual.widgets import Static
 
+from engine.measures import label
 from engine.records.schema import METRIC_TABLES, columns_of
-from fext_tui.measures import figure, label
+from fext_tui.measures import figure
 from fext_tui.text import safe, shortened, size
 
 if TYPE_CHECKING:

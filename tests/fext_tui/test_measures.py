@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from engine.measures import label
 from engine.records.schema import METRIC_TABLES, columns_of
-from fext_tui.measures import figure, label
+from fext_tui.measures import figure
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
@@ -108,7 +108,6 @@ def test_the_sentence_warns_of_few_images_where_they_differ() -> None:
 
 
 @given(samples, samples)
-@settings(deadline=None)
 def test_distances_of_values_are_those_of_scipy(one: NDArray[np.float64], other: NDArray[np.float64]) -> None:
     apart = value_distances(one, other)
     assert apart.wasserstein == pytest.approx(wasserstein_distance(one, other), rel=1e-9, abs=1e-9)
@@ -139,7 +138,6 @@ def test_bins_are_as_many_as_the_smaller_sample_can_fill(sizes: tuple[int, int],
 
 
 @given(samples, samples, st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_distances_of_values_do_not_depend_on_their_order(
     one: NDArray[np.float64], other: NDArray[np.float64], random: Random
 ) -> None:
@@ -150,7 +148,6 @@ def test_distances_of_values_do_not_depend_on_their_order(
 
 
 @given(samples)
-@settings(deadline=None)
 def test_values_are_at_no_distance_from_themselves(values: NDArray[np.float64]) -> None:
     apart = value_distances(values, np.repeat(values, 3))
     assert max(apart.wasserstein, apart.jensen_shannon, apart.kolmogorov_smirnov, apart.effect) < 1e-9
@@ -197,7 +194,7 @@ def test_the_sentence_on_metrics_names_those_that_differ_most() -> None:
     }
     text = metrics_sentence(metrics)
     assert text.startswith("2 of 4 metrics")
-    assert text.endswith("colorfulness 0.0001234 → 0.5, mean_gray 110 → 123.5.")
+    assert text.endswith("colorfulness 0.0001234 → 0.5, mean gray 110 → 123.5.")
     many = metrics_sentence({f"m{number}": metric(number) for number in range(1, 8)})
     assert "m7 1 → 2, m6 1 → 2, m5 1 → 2 and 4 more." in many
 

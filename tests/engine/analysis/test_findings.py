@@ -281,7 +281,7 @@ def test_few_images_have_no_outliers(records: Records, tmp_path: Path) -> None:
         assert records.count_findings(dataset) == ({"outlier": 1} if count == 30 else {})
     [row] = records.findings(dataset)
     assert row["path"] == "0.png"
-    assert row["detail"].startswith("mean_saturation 0.9, ")
+    assert row["detail"].startswith("mean saturation 0.9, ")
     assert "above the median 0.1" in row["detail"]
 
 

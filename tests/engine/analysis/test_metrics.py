@@ -50,7 +50,7 @@ def close(measured: float, expected: float, column: str) -> bool:
     return bool(abs(measured - expected) <= max(1e-6, relative * abs(expected)))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(pictures())
 @example(np.zeros((1, 1, 3), np.uint8))
 @example(np.full((2, 2, 3), 255, np.uint8))
@@ -68,7 +68,7 @@ def test_every_metric_is_what_its_definition_says(picture: NDArray[np.uint8]) ->
         assert np.array_equal(counts, np.bincount(planes[channel].ravel(), minlength=256)), channel
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pictures(), st.integers(0, 300), st.integers(0, 500))
 def test_edges_are_those_that_opencv_finds(picture: NDArray[np.uint8], low: int, beyond: int) -> None:
     gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
