@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
 
 from engine.records import Records
@@ -14,6 +15,9 @@ from engine.workspace import Workspace
 SHARED = Path(__file__).parents[2] / "shared"
 
 T = TypeVar("T")
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -208,7 +208,7 @@ def middle(mask: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(0, 100_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_masks_are_where_the_table_says(seed: int, index: int) -> None:
     shape = shape_of(seed, index, 128)
     mask = np.asarray(mask_of(shape, 128), dtype=float) / 255
@@ -220,7 +220,7 @@ def test_masks_are_where_the_table_says(seed: int, index: int) -> None:
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(0, 100_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_shapes_lie_within_and_their_color_is_exact(seed: int, index: int) -> None:
     shape = shape_of(seed, index, 128)
     assert shape.label == LABELS[index % len(LABELS)]

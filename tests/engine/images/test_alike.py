@@ -73,7 +73,6 @@ def test_gray_and_color_of_one_picture_have_one_hash() -> None:
     st.lists(st.tuples(st.integers(0, 3), st.sets(st.integers(0, 63), max_size=8)), min_size=1, max_size=12),
     st.integers(0, 10),
 )
-@settings(deadline=None)
 def test_every_near_pair_is_found_once_at_any_distance(
     centers: list[int], members: list[tuple[int, set[int]]], distance: int
 ) -> None:
@@ -104,7 +103,7 @@ def test_candidates_stay_few_where_all_hashes_are_alike(spread: int) -> None:
 
 
 @given(st.integers(0, 10), st.lists(st.integers(0, 9), min_size=1, max_size=14), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_near_equal_pictures_come_once_with_the_bits_they_differ_in(
     distance: int, numbers: list[int], seed: int
 ) -> None:
@@ -193,7 +192,7 @@ def test_simple_things_on_white_are_not_alike() -> None:
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_equal_pictures_are_one_group(numbers: list[int]) -> None:
     groups = groups_of(Album([TEN[number] for number in numbers]), 3)
     assert [numbers.index(number) for number in numbers] == groups.tolist()

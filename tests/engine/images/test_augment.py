@@ -23,7 +23,7 @@ def _reference(image: np.ndarray, draws: np.ndarray, changes: AugmentationSettin
     return image.clip(0, 1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), odds=st.floats(0, 1), brightness=st.floats(0, 1))
 def test_each_image_is_changed_by_its_own_draws(seed: int, odds: float, brightness: float) -> None:
     changes = AugmentationSettings(

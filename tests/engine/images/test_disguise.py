@@ -28,7 +28,7 @@ def test_noise_is_gaussian_of_the_deviation_asked_for() -> None:
     assert abs(np.corrcoef(noise.flatten(1).numpy())[np.triu_indices(20, 1)]).max() < 0.1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     share=st.floats(0.01, 0.95),
     size=st.integers(1, 40),

@@ -45,7 +45,7 @@ def assert_rounded(resized: Pixels, means: Values) -> None:
 
 
 @given(sides, sides, st.data(), channels, seeds)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_shrinking_gives_the_mean_over_each_area(
     height: int, width: int, data: st.DataObject, count: int, seed: int
 ) -> None:
@@ -68,7 +68,7 @@ def test_large_pictures_are_shrunk_as_exactly(size: tuple[int, int], target: tup
 @given(sides, sides, sides, sides, channels, seeds)
 @example(40, 4, 10, 8, 1, 1)
 @example(4, 40, 8, 10, 3, 1)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_enlarging_goes_in_linear_steps_from_the_means_of_what_is_shrunk(
     height: int, width: int, to_height: int, to_width: int, count: int, seed: int
 ) -> None:

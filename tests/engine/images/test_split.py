@@ -34,7 +34,7 @@ seeds = st.integers(0, 2**31 - 1)
 
 
 @given(chosen_pictures, fractions, seeds, st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_names_and_order_do_not_matter(
     chosen: list[tuple[int, bool]], fraction: float, seed: int, random: Random
 ) -> None:
@@ -46,7 +46,7 @@ def test_names_and_order_do_not_matter(
 
 
 @given(chosen_pictures, fractions, seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_picture_is_on_one_side_and_its_copies_with_it(
     chosen: list[tuple[int, bool]], fraction: float, seed: int
 ) -> None:
@@ -60,14 +60,14 @@ def test_every_picture_is_on_one_side_and_its_copies_with_it(
 
 
 @given(st.sets(st.integers(0, 59), min_size=2, max_size=60), fractions, seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_different_pictures_are_divided_exactly(numbers: set[int], fraction: float, seed: int) -> None:
     _, held_out = split(album([(number, False) for number in numbers]), fraction, seed)
     assert len(held_out) == min(max(1, round(fraction * len(numbers))), len(numbers) - 1)
 
 
 @given(chosen_pictures, fractions, seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_share_is_met_as_nearly_as_groups_allow(chosen: list[tuple[int, bool]], fraction: float, seed: int) -> None:
     _, held_out = split(album(chosen), fraction, seed)
     sizes = np.bincount([number for number, _ in chosen])

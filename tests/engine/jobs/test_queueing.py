@@ -43,7 +43,7 @@ def test_the_first_and_the_last_stay_where_they_are(records: Records) -> None:
         assert _order(records) == jobs
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["first", "earlier", "later", "last"])), max_size=8))
 def test_moves_are_those_of_a_list(records: Records, moves: list[tuple[int, Place]]) -> None:
     for job in records.queue():

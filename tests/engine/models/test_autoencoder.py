@@ -29,7 +29,7 @@ def test_variants_grow() -> None:
     assert sizes[2] > 2 * sizes[1] > 4 * sizes[0]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     height=st.integers(16, 75),
     width=st.integers(16, 75),
