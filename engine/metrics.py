@@ -14,6 +14,10 @@ PSNR_LIMIT = 100.0
 
 _WINDOW = 11
 _SIGMA = 1.5
+_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+MS_SSIM_SIDE = _WINDOW << (len(_SCALE_WEIGHTS) - 1)
+"""The shortest side in pixels, 176, of which the fifth scale still holds a window."""
 
 
 def mean_absolute_error(a: Tensor, b: Tensor) -> Tensor:
@@ -34,6 +38,11 @@ def psnr_of(mse: Tensor) -> Tensor:
     return (-10 * torch.log10(mse.clamp_min(1e-30))).clamp_max(PSNR_LIMIT)
 
 
+def rmse_of(mse: Tensor) -> Tensor:
+    """Return the root of a mean squared error, in units of the pictures' scale."""
+    return mse.sqrt()
+
+
 def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
     """Return the mean structural similarity, at most 1, of pictures in [0, 1] with sides of 11 pixels or more.
 
@@ -41,6 +50,28 @@ def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
     pixels whose window lies inside: Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli, "Image Quality
     Assessment: From Error Visibility to Structural Similarity", IEEE TIP 13(4), 2004.
     """
+    return _similarity_and_contrast(a, b)[0]
+
+
+def multi_scale_structural_similarity(a: Tensor, b: Tensor) -> Tensor:
+    """Return the structural similarity over five scales, in [0, 1], of pictures in [0, 1].
+
+    Their sides must be `MS_SSIM_SIDE` pixels or more. From a scale to the next, 2 × 2 pixels are averaged; the means of
+    contrast and structure at the first four scales and of the whole similarity at the fifth are limited to 0 and more,
+    raised to the weights 0.0448, 0.2856, 0.3001, 0.2363 and 0.1333, and multiplied: Z. Wang, E. P. Simoncelli and
+    A. C. Bovik, "Multi-scale Structural Similarity for Image Quality Assessment", Asilomar Conference on Signals,
+    Systems and Computers, 2003.
+    """
+    whole = torch.ones(len(a), dtype=a.dtype, device=a.device)
+    for weight in _SCALE_WEIGHTS[:-1]:
+        _, contrast = _similarity_and_contrast(a, b)
+        whole = whole * contrast.clamp_min(0) ** weight
+        a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+    return whole * structural_similarity(a, b).clamp_min(0) ** _SCALE_WEIGHTS[-1]
+
+
+def _similarity_and_contrast(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the means of the structural similarity and of its part that is not luminance."""
     channels = a.shape[1]
     offset = torch.arange(_WINDOW, dtype=a.dtype, device=a.device) - _WINDOW // 2
     weights = torch.exp(-0.5 * (offset / _SIGMA).square())
@@ -57,7 +88,7 @@ def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
     c1, c2 = 0.01**2, 0.03**2
     luminance = (2 * mean_a * mean_b + c1) / (mean_a.square() + mean_b.square() + c1)
     structure = (2 * covariance + c2) / (variance_a + variance_b + c2)
-    return (luminance * structure).flatten(1).mean(1)
+    return (luminance * structure).flatten(1).mean(1), structure.flatten(1).mean(1)
 
 
 def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
@@ -69,13 +100,20 @@ def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
 
 
 def image_errors(original: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
-    """Return mae, mse, psnr, ssim and cosine of uint8 pictures (B, H, W, C), each (B,) float32, on the scale [0, 1]."""
+    """Return the errors of uint8 pictures (B, H, W, C), each (B,) float32, on the scale [0, 1].
+
+    They are mae, mse, rmse, psnr, ssim and cosine, and ms_ssim where both sides have `MS_SSIM_SIDE` pixels or more.
+    """
     a, b = to_float(original), to_float(reconstruction)
     mse = mean_squared_error(a, b)
-    return {
+    errors = {
         "mae": mean_absolute_error(a, b),
         "mse": mse,
+        "rmse": rmse_of(mse),
         "psnr": psnr_of(mse),
         "ssim": structural_similarity(a, b),
         "cosine": cosine_similarity(a, b),
     }
+    if min(a.shape[2:]) >= MS_SSIM_SIDE:
+        errors["ms_ssim"] = multi_scale_structural_similarity(a, b)
+    return errors

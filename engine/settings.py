@@ -16,7 +16,7 @@ RESERVED_VARIABLES = frozenset({"FEXT_RESOURCES"})
 METRIC_GROUPS = ("statistics", "exposure", "entropy", "sharpness", "color", "edges", "texture")
 MetricGroup = Literal["statistics", "exposure", "entropy", "sharpness", "color", "edges", "texture"]
 Variant = Literal["redux", "medium", "large"]
-Pooling = Literal["auto", "flatten", "mean", "mean_std", "whitened"]
+Pooling = Literal["auto", "flatten", "mean", "mean_std", "pyramid", "whitened"]
 
 
 def _split_commas(value: object) -> object:
@@ -153,7 +153,7 @@ class ModelSettings(Group):
         le=8192,
     )
     whitening: bool = _setting(
-        False,
+        True,
         "Whitening",
         "Keep with the network the statistics of its training images by which encoding gives whitened vectors.",
     )
@@ -336,9 +336,34 @@ class EvaluationSettings(Group):
 
     batch_size: int = _setting(32, "Batch size", "Images a step of evaluation.", "images", ge=1, le=65_536)
     compared_images: int = _setting(
-        6, "Compared images", "Pairs of original and reconstruction in the figure.", "images", ge=1, le=64
+        6, "Compared images", "Pairs of original and reconstruction in each figure.", "images", ge=1, le=64
     )
-    seed: int = _setting(42, "Seed", "Seed of the choice of compared images.", ge=0, lt=2**31)
+    baseline_images: int = _setting(
+        2000,
+        "Baseline images",
+        "Training images, drawn at random, on which the baselines are fitted: mean image and principal components of "
+        "equal size; 0: no baselines.",
+        "images",
+        ge=0,
+        le=5_000,
+    )
+    seed: int = _setting(
+        42, "Seed", "Seed of the choice of compared images and of those for baselines.", ge=0, lt=2**31
+    )
+    feature_images: int = _setting(
+        2000,
+        "Images for features",
+        "Images, drawn by the seed, whose vectors are looked at and compared with other features; 0: none.",
+        "images",
+        ge=0,
+        le=5000,
+    )
+    color_by: str = _setting(
+        "",
+        "Colors of the latent",
+        "What points of the latent are colored by: label (the image's folder), psnr or another error, or a measure of "
+        "the analysis such as mean_gray; empty: label where there are any, and psnr.",
+    )
 
 
 class EncodingSettings(Group):
@@ -349,10 +374,40 @@ class EncodingSettings(Group):
     pooling: Pooling = _setting(
         "auto",
         "Pooling",
-        "flatten: the whole latent as one vector; mean: over positions; mean_std: and standard deviations; whitened: "
-        "those, decorrelated as in the training images. auto: whitened where the network has the statistics, else "
-        "flatten.",
+        "flatten: the whole latent as one vector; mean: over positions; mean_std: and standard deviations; pyramid: "
+        "both in cells of the picture, of positions of length one; whitened: 256 components of that, as in the "
+        "training images. auto: whitened where the network has the statistics, else flatten.",
     )
+    dtype: Literal["float32", "float16"] = _setting(
+        "float32", "Values", "Type of the values in embeddings.npy: float16 takes half the disk, with 3 digits."
+    )
+
+
+class AnomalySettings(Group):
+    """How images are found that are unlike the training images."""
+
+    reference_images: int = _setting(
+        5000,
+        "Reference images",
+        "Training images, and images held out, that others are compared with, drawn at random; fewer where their "
+        "vectors would take more than 512 MiB.",
+        "images",
+        ge=2,
+        le=1_000_000,
+    )
+    percentile: float = _setting(
+        99.0,
+        "Percentile",
+        "An image is an anomaly where one of its scores is above this percentile of the scores of reference images.",
+        "%",
+        ge=50,
+        le=100,
+    )
+    neighbors: int = _setting(
+        5, "Neighbors", "The distance is that to this nearest of the reference images.", ge=1, le=1000
+    )
+    seed: int = _setting(42, "Seed", "Seed of the choice of reference images.", ge=0, lt=2**31)
+    batch_size: int = _setting(32, "Batch size", "Images a step of scoring.", "images", ge=1, le=65_536)
 
 
 class AnalysisSettings(Group):
@@ -420,6 +475,7 @@ class Settings(Group):
     device: DeviceSettings = Field(default_factory=DeviceSettings, title="Device")
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings, title="Evaluation")
     encoding: EncodingSettings = Field(default_factory=EncodingSettings, title="Encoding")
+    anomalies: AnomalySettings = Field(default_factory=AnomalySettings, title="Anomalies")
     analysis: AnalysisSettings = Field(default_factory=AnalysisSettings, title="Analysis")
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """Where things lie: the resources folder."""
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ class Workspace:
         self.inference_images = self.inference / "images"
         self.validation = self.root / "database" / "validation"
         self.dataset_plots = self.validation / "dataset"
+        self.exports = self.root / "database" / "export"
         self.metadata = self.root / "database" / "metadata"
         self.packs = self.metadata / "packs"
         self.checkpoints = self.root / "checkpoints"
@@ -70,6 +72,12 @@ class Workspace:
     def actual_path(self, stored: str) -> Path:
         """Return the path that `stored_path` stored."""
         return self.root / stored
+
+    def label_of(self, folder: Path) -> str:
+        """Return a name for what is made of the images of a folder: the folder's own, and a digest of its path."""
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name)[:40] or "images"
+        stored = os.fsencode(self.stored_path(folder))
+        return f"{name}-{hashlib.blake2b(stored, digest_size=4).hexdigest()}"
 
     def log_of_job(self, job: int) -> Path:
         """Return the file that takes the output of a job's process."""

@@ -65,10 +65,15 @@ def files_source(title: str, paths: Sequence[Path]) -> Source:
     return Source(title, folder, "The files are gone; press r to look again.", names)
 
 
+def _changed(folder: Path) -> float:
+    """Return when the files of a folder, or of a folder directly in it, changed last."""
+    return max(path.stat().st_mtime for path in (folder, *folder.iterdir()) if path.is_dir())
+
+
 def _evaluations(workspace: Workspace) -> list[Source]:
     try:
         folders = [
-            (path.stat().st_mtime, path)
+            (_changed(path), path)
             for path in workspace.validation.iterdir()
             if path.is_dir() and path != workspace.dataset_plots and not path.name.startswith(".")
         ]

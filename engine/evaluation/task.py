@@ -1,38 +1,54 @@
 """The evaluation of a checkpoint on a set of images."""
 
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from engine.checkpoints import IMAGES_FILE, find_checkpoint
-from engine.errors import UsageError
-from engine.files import printable
-from engine.images.dataset import VALIDATION, read_listing
-from engine.images.scan import Manifest, none_readable, scan
-from engine.images.stream import stream
-from engine.metrics import image_errors
+from engine.checkpoints import find_checkpoint
+from engine.errors import FextError, Stopped
+from engine.evaluation import gallery
+from engine.evaluation.baselines import Baseline, fit_baselines
+from engine.evaluation.features import draw_sample, feature_sections, refuse_unknown_colors, remove_figures
+from engine.evaluation.fidelity import about_section, comparison_section, means, summary_section
+from engine.evaluation.images import RunImages, choose_images, named_files
+from engine.evaluation.measuring import Evaluated, Measured, measure
+from engine.evaluation.report import IMAGES_TABLE, PAGE, write_images, write_report
+from engine.files import printable, write_error
+from engine.images.scan import none_readable
 from engine.models.loading import LoadedModel, load_for_use
-from engine.plots import curves_figure, reconstruction_figure
+from engine.plots import curves_figure
 from engine.records import Records
-from engine.report import Report, go_on
+from engine.report import Report
 from engine.settings import Settings
-from engine.tensors import to_uint8
 from engine.workspace import Workspace
-
-_WARNED = 3
-
-Pair = tuple[NDArray[np.uint8], NDArray[np.uint8], str]
 
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Means over the images of the errors on the scale [0, 1], PSNR in dB, SSIM and cosine similarity.
+    """Means over the images of the errors on the scale [0, 1], PSNR in dB, SSIM, MS-SSIM and cosine similarity.
 
-    ``figure`` is the path of the picture that shows originals and reconstructions.
+    Attributes:
+        images: number of images that were measured.
+        mae: mean absolute error.
+        mse: mean squared error.
+        psnr: peak signal-to-noise ratio in dB.
+        ssim: structural similarity.
+        cosine: cosine similarity.
+        rmse: mean of the root mean squared errors of single images.
+        ms_ssim: structural similarity over five scales; None where a side has fewer pixels than `MS_SSIM_SIDE`.
+        skipped: number of images that cannot be read.
+        figure: path of the picture that shows originals, reconstructions and errors of random images.
+        report: path of the folder that holds the report.
+        summary: of each metric its mean, standard deviation, extremes and percentiles.
+        baselines: of each baseline its title, number of components and means; empty where none was fitted.
+        worth: of each kind of features the shares of labels that are told right, ``knn_K`` and ``probe``, in [0, 1];
+            empty where folders are no labels.
+
     """
 
     images: int
@@ -41,14 +57,14 @@ class EvaluationResult:
     psnr: float
     ssim: float
     cosine: float
+    rmse: float
+    ms_ssim: float | None
     skipped: int
     figure: str
-
-
-@dataclass(frozen=True)
-class _Images:
-    manifest: Manifest
-    subset: Literal["validation", "folder"]
+    report: str
+    summary: Mapping[str, Mapping[str, float]]
+    baselines: Mapping[str, Mapping[str, Any]]
+    worth: Mapping[str, Mapping[str, float]]
 
 
 def evaluate(
@@ -59,40 +75,151 @@ def evaluate(
     *,
     checkpoint: str,
     folder: str = "",
+    subset: str = "validation",
+    images: Sequence[str] = (),
     job: int | None = None,
 ) -> EvaluationResult:
-    """Compare the images of a folder, or those held out when the checkpoint was trained, with their reconstructions.
+    """Compare images with their reconstructions, and write a report into ``database/validation/CHECKPOINT/SET``.
 
-    Every figure is of the reconstruction as a person sees it: clamped to [0, 1] and rounded to 8 bits.
+    The images are those of a folder, or a subset of those the checkpoint was trained with: ``validation``, held out,
+    ``training``, or ``all``. SET is the subset, or the folder's name and a digest of its path. Beside the network,
+    baselines that are fitted on its training images are measured on the same images. Every figure is of the
+    reconstruction as a person sees it: clamped to [0, 1] and rounded to 8 bits. Vectors of a sample of the images are
+    looked at too, and compared with other features by the folders of the images, where these are labels.
+
+    Args:
+        settings: what may be set.
+        workspace: where things lie.
+        records: what is remembered.
+        report: how progress is told.
+        checkpoint: ``NAME`` or ``NAME/TAG``.
+        folder: images to evaluate on, as the workspace stores the path; empty: a subset of the run's.
+        subset: ``validation``, ``training`` or ``all``.
+        images: paths, relative to the image folder, of images to show.
+        job: number of the job.
 
     Raises:
-        FextError: the checkpoint or the folder is not there or damaged, or no image can be read.
+        UsageError: an image to show is not among the images, both folder and subset are given, or the latent cannot be
+            colored as the settings ask.
+        FextError: the checkpoint or the folder is not there or damaged, no image can be read, or the report cannot be
+            written.
+        Stopped: the report says stop.
 
     """
+    began = time.monotonic()
     state = find_checkpoint(workspace, checkpoint)
     model = load_for_use(state, settings.device)
-    chosen = _choose_images(workspace, model, state.parent, folder, report)
-    count, where = len(chosen.manifest.files), printable(str(chosen.manifest.folder))
-    report.log(f"Evaluating {checkpoint} on {count:,} images of {where}.")
-    rows, pairs, skipped = _measure(settings, model, chosen.manifest, report)
-    if not rows:
-        raise none_readable(chosen.manifest.folder, skipped)
-    means = {name: float(np.mean([row[name] for row in rows])) for name in ("mae", "mse", "psnr", "ssim", "cosine")}
-    figure = workspace.validation / checkpoint / f"reconstructions-{chosen.subset}.png"
-    reconstruction_figure(pairs, figure, f"{checkpoint} · {means['psnr']:.2f} dB over {len(rows):,} images")
-    report.artifact("figure", figure)
-    _draw_curves(records, state.parent.name, figure.with_name("curves.png"), report)
-    facts = {
-        "job": job,
-        "checkpoint": checkpoint,
-        "subset": chosen.subset,
-        "images": len(rows),
-        "skipped": len(skipped),
+    run = RunImages(workspace, model.config, state.parent, report)
+    chosen = choose_images(workspace, run, folder, subset, report)
+    asked = named_files(chosen.manifest, images)
+    refuse_unknown_colors(settings.evaluation.color_by, chosen, records)
+    where = printable(str(chosen.manifest.folder))
+    report.log(f"Evaluating {checkpoint} on {len(chosen.manifest.files):,} images of {where}.")
+    baselines = _baselines(settings, model, run, report)
+    measured = measure(settings, model, chosen.manifest, baselines, report)
+    if not measured.paths:
+        raise none_readable(chosen.manifest.folder, measured.skipped)
+
+    target = _made(workspace.validation / checkpoint / chosen.name)
+    done = Evaluated(checkpoint, settings, model, chosen, measured, target)
+    galleries = gallery.choose(settings, measured, asked)
+    gallery.draw(done, galleries)
+    _draw_curves(records, state.parent.name, target / "curves.png", report)
+    sections = [
+        summary_section(measured),
+        comparison_section(done, baselines),
+        *(gallery.gallery_section(done, one) for one in galleries),
+    ]
+    remove_figures(target)
+    if settings.evaluation.feature_images:
+        sections += feature_sections(done, draw_sample(done, report), records, report)
+    seconds = time.monotonic() - began
+    sections.insert(0, about_section(done, seconds))
+    average = means(measured.errors)
+    write_images(target / IMAGES_TABLE, measured)
+    write_report(target, f"Evaluation of {checkpoint}", f"{average['psnr']:.2f} dB on {where}", sections)
+    for one in galleries:
+        report.artifact("figure", one.file(target))
+    report.artifact("report", target / PAGE)
+
+    facts = {key: value for section in sections for key, value in section.facts.items()}
+    summary, told, worth = facts["summary"], facts["baselines"], _accuracies(facts)
+    counts = {"images": len(measured.paths), "skipped": len(measured.skipped)}
+    records.add_evaluation(
+        {
+            "job": job,
+            "checkpoint": checkpoint,
+            "folder": chosen.source,
+            "subset": chosen.subset,
+            "fingerprint": model.fingerprint,
+            "seconds": seconds,
+            "report": workspace.stored_path(target),
+            "summary": json.dumps({"summary": summary, "baselines": told, "worth": worth}),
+            **counts,
+            **average,
+        },
+        _rows(measured),
+    )
+    _tell(report, average, told)
+    ms_ssim = average.pop("ms_ssim", None)
+    return EvaluationResult(
+        images=counts["images"],
+        skipped=counts["skipped"],
+        **average,
+        ms_ssim=ms_ssim,
+        figure=str(gallery.figure(target, "random")),
+        report=str(target),
+        summary=summary,
+        baselines=told,
+        worth=worth,
+    )
+
+
+def _accuracies(facts: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the accuracies of each kind of features by the method; empty where there are no labels."""
+    features = facts.get("worth", {}).get("features", {})
+    return {
+        name: {
+            **{f"knn_{k}": one["accuracy"] for k, one in told["neighbors"].items()},
+            "probe": told["probe"]["accuracy"],
+        }
+        for name, told in features.items()
     }
-    facts["folder"] = workspace.stored_path(chosen.manifest.folder)
-    records.add_evaluation({**facts, **means}, rows)
-    report.log(f"{means['psnr']:.2f} dB, SSIM {means['ssim']:.4f}, mean absolute error {means['mae']:.4f}.")
-    return EvaluationResult(images=len(rows), skipped=len(skipped), figure=str(figure), **means)
+
+
+def _baselines(settings: Settings, model: LoadedModel, run: RunImages, report: Report) -> list[Baseline]:
+    """Return the baselines that are switched on; none, with a word in the log, where the training images are gone."""
+    if not settings.evaluation.baseline_images:
+        return []
+    try:
+        training = run.side("training")
+    except Stopped:
+        raise
+    except FextError as error:
+        report.log(f"No baselines: {error.cause}", "warning")
+        return []
+    return fit_baselines(settings, model, training, report)
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    return folder
+
+
+def _rows(measured: Measured) -> Iterator[dict[str, Any]]:
+    """Yield the images as the records hold them."""
+    kept = {name: values for name, values in measured.errors.items() if name != "rmse"}
+    for number, path in enumerate(measured.paths):
+        yield {"path": path, **{name: float(values[number]) for name, values in kept.items()}}
+
+
+def _tell(report: Report, average: Mapping[str, float], baselines: Mapping[str, Mapping[str, Any]]) -> None:
+    report.log(f"{average['psnr']:.2f} dB, SSIM {average['ssim']:.4f}, mean absolute error {average['mae']:.4f}.")
+    for one in baselines.values():
+        report.log(f"{one['title']}: {one['psnr']:.2f} dB, SSIM {one['ssim']:.4f}.")
 
 
 def _draw_curves(records: Records, name: str, path: Path, report: Report) -> None:
@@ -110,62 +237,3 @@ def _draw_curves(records: Records, name: str, path: Path, report: Report) -> Non
     if losses:
         curves_figure(losses, curves.get("validation/psnr", nothing), path, f"{name} · training")
         report.artifact("figure", path)
-
-
-def _choose_images(workspace: Workspace, model: LoadedModel, run: Path, folder: str, report: Report) -> _Images:
-    if folder:
-        return _Images(scan(workspace.actual_path(folder), report), "folder")
-    data = model.config.settings.data
-    held_out = {path for subset, path, _ in read_listing(run / IMAGES_FILE) if subset == VALIDATION}
-    if not held_out:
-        raise UsageError(f"{run.name} was trained without held-out images.", "Give a folder to evaluate on.")
-    source = data.validation_folder or data.folder
-    manifest = scan(workspace.actual_path(source) if source else workspace.images, report)
-    kept = tuple(file for file in manifest.files if file.path in held_out)
-    if not kept:
-        raise UsageError(f"The images held out for {run.name} are gone.", "Bring them back, or give a folder.")
-    if len(kept) < len(held_out):
-        report.log(f"{len(held_out) - len(kept):,} of the held-out images are gone.", "warning")
-    return _Images(Manifest(manifest.folder, kept), "validation")
-
-
-def _measure(
-    settings: Settings, model: LoadedModel, manifest: Manifest, report: Report
-) -> tuple[list[dict[str, Any]], list[Pair], list[tuple[str, str]]]:
-    chosen = _compared(manifest, settings)
-    rows: list[dict[str, Any]] = []
-    pairs: list[Pair] = []
-    skipped: list[tuple[str, str]] = []
-    data, size = model.config.settings.data, settings.evaluation.batch_size
-    for batch in stream(manifest, data, size, settings.device.workers):
-        go_on(report)
-        reconstructions, errors = _reconstruct(model, batch.images) if len(batch.images) else (batch.images, {})
-        for number, file in enumerate(batch.files):
-            row = {"path": file.path, **{name: float(values[number]) for name, values in errors.items()}}
-            rows.append(row)
-            if file.path in chosen:
-                caption = f"{file.path}\n{row['psnr']:.1f} dB"
-                pairs.append((batch.images[number], reconstructions[number], caption))
-        for path, reason in batch.skipped[: max(0, _WARNED - len(skipped))]:
-            report.log(f"Skipped {printable(path)}: {reason}", "warning")
-        skipped += batch.skipped
-        report.progress("evaluating", len(rows) + len(skipped), len(manifest.files), "images")
-    return rows, pairs, skipped
-
-
-def _compared(manifest: Manifest, settings: Settings) -> frozenset[str]:
-    evaluation = settings.evaluation
-    count = min(evaluation.compared_images, len(manifest.files))
-    drawn = np.random.default_rng(evaluation.seed).choice(len(manifest.files), count, replace=False)
-    return frozenset(manifest.files[number].path for number in drawn)
-
-
-@torch.inference_mode()
-def _reconstruct(
-    model: LoadedModel, images: NDArray[np.uint8]
-) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
-    with model.device.autocast():
-        reconstruction = to_uint8(model.model(model.to_device(images)))
-    original = torch.from_numpy(images).to(model.device.handle)
-    errors = image_errors(original, reconstruction)
-    return reconstruction.cpu().numpy(), {name: values.cpu().numpy() for name, values in errors.items()}

@@ -22,9 +22,17 @@ class Task:
 TASKS: dict[str, Task] = {
     "train": Task("engine.training:train", frozenset({"name", "note"}), uses_device=True),
     "resume": Task("engine.training:resume", frozenset({"checkpoint", "changes"}), uses_device=True),
-    "evaluate": Task("engine.evaluation:evaluate", frozenset({"checkpoint", "folder"}), uses_device=True),
-    "encode": Task("engine.encoding:encode", frozenset({"checkpoint", "folder"}), uses_device=True),
+    "evaluate": Task(
+        "engine.evaluation:evaluate", frozenset({"checkpoint", "folder", "subset", "images"}), uses_device=True
+    ),
+    "encode": Task("engine.encoding:encode", frozenset({"checkpoint", "folder", "again"}), uses_device=True),
+    "export": Task("engine.export:export", frozenset({"checkpoint", "folder", "formats"}), uses_device=False),
     "analyze": Task("engine.analysis:analyze", frozenset({"folder", "csv", "parquet", "again"}), uses_device=False),
+    "anomalies": Task(
+        "engine.anomalies:find_anomalies",
+        frozenset({"checkpoint", "folder", "reference", "labels", "normal"}),
+        uses_device=True,
+    ),
     "sample": Task("engine.sample:sample", frozenset({"folder", "count", "seed"}), uses_device=False),
 }
 

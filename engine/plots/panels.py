@@ -7,19 +7,28 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from engine.files import printable
-from engine.plots.style import AXIS, BLUE, DPI, INK, ORANGE, QUIET, head, new_figure, save
+from engine.plots.style import AXIS, BLUE, COLORS, DPI, INK, ORANGE, QUIET, head, new_figure, plain, save
 
 _CUT = "#CC79A7"
 _BINS = 32
 _PANELS_ACROSS = 7
 _PANEL, _BARS = (232, 205), (190, 122)
 """Width and height in pixels of a panel, and of the bars in it."""
+
+_ERRORS, _ERRORS_ACROSS = (300, 250), 4
+"""Width and height in pixels of a histogram of errors with its labels, and how many stand in a row."""
+
+_STYLES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
+_LINES = tuple(zip(COLORS, _STYLES, strict=True))
+"""Color and style of the line of each mean: told apart without colors too."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,63 @@ def overview_figure(panels: Mapping[str, Panel], path: Path, title: str, subtitl
     drawn.draw()
     head(figure, title, subtitle)
     save(figure, path)
+
+
+def errors_figure(
+    samples: Mapping[str, ArrayLike],
+    means: Mapping[str, Mapping[str, float]],
+    path: Path,
+    title: str,
+    subtitle: str = "",
+) -> None:
+    """Draw histograms of values by title, with lines at means, and write the figure to ``path``.
+
+    ``means`` holds by name (of a network or a baseline; at most four) the mean of each sample. Means that lie farther
+    from the values than these are spread stand in figures at the side.
+
+    Raises:
+        FextError: the file cannot be written.
+
+    """
+    across = min(len(samples), _ERRORS_ACROSS)
+    down = math.ceil(len(samples) / across)
+    width, height = 48 + _ERRORS[0] * across, 104 + _ERRORS[1] * down
+    figure = new_figure(width, height)
+    for number, (name, values) in enumerate(samples.items()):
+        x, y = 60 + _ERRORS[0] * (number % across), 134 + _ERRORS[1] * (number // across)
+        bottom = height - y - _ERRORS[1] + 84
+        box = (x / width, bottom / height, (_ERRORS[0] - 60) / width, (_ERRORS[1] - 84) / height)
+        axes = figure.add_axes(box, ylabel="" if number % across else "images")
+        plain(axes)
+        axes.hist(np.asarray(values, np.float64), bins=_BINS, color=AXIS)
+        _mean_lines(axes, np.asarray(values, np.float64), {who: mean[name] for who, mean in means.items()})
+        axes.set_title(printable(name), loc="left", fontsize=11, color=INK)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.label.set_color(QUIET)
+    names = list(map(printable, means))
+    lines = [Line2D([], [], color=color, linestyle=style, linewidth=2) for color, style in _LINES[: len(names)]]
+    at = (12 / width, 1 - 68 / height)
+    figure.legend(lines, names, loc="upper left", bbox_to_anchor=at, ncols=len(_LINES), frameon=False, labelcolor=INK)
+    head(figure, title, subtitle)
+    save(figure, path)
+
+
+def _mean_lines(axes: Axes, values: NDArray[np.float64], means: Mapping[str, float]) -> None:
+    """Draw lines at means near values (N,), and write those that lie farther off at the side where they lie."""
+    low, high = float(values.min()), float(values.max())
+    spread = high - low
+    beyond = [0, 0]
+    for (color, style), mean in zip(_LINES, means.values(), strict=False):
+        if low - spread <= mean <= high + spread:
+            axes.axvline(mean, color=color, linestyle=style, linewidth=2)
+            continue
+        right = mean > high
+        text = f"{mean:.3g} ▸" if right else f"◂ {mean:.3g}"
+        place = (0.98 if right else 0.02, 0.94 - 0.13 * beyond[right])
+        beyond[right] += 1
+        align: Literal["right", "left"] = "right" if right else "left"
+        axes.text(*place, text, transform=axes.transAxes, color=color, ha=align, va="top", fontsize=9, weight="bold")
 
 
 class _Panels:

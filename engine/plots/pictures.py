@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -15,35 +17,62 @@ Pixels = NDArray[np.uint8]
 
 _PAIRS_ACROSS = 8
 _CAPTION_LENGTH = 24
+_ROWS = ("original", "reconstruction", "error")
+
+_MOST_ERROR = 0.2
+"""The error that has the last color, and so have larger ones."""
+
+_ERRORS = ScalarMappable(Normalize(0, _MOST_ERROR, clip=True), "cividis")
+"""Colors that are read alike with any color vision (J. Nuñez, C. Anderton and R. Renslow, 2018)."""
 
 
 def reconstruction_figure(pairs: Sequence[tuple[Pixels, Pixels, str]], path: Path, title: str) -> None:
-    """Draw pictures (H, W, 1 or 3) over their reconstructions, and write the figure to ``path``.
+    """Draw pictures (H, W, 1 or 3) over their reconstructions and maps of the error, and write the figure to ``path``.
 
-    A pair is original, reconstruction and caption: a file name, and after its last line break what was measured.
+    A pair is original, reconstruction and caption: a file name, and after its last line break what was measured. The
+    map shows of each pixel the mean absolute error over the channels, on the scale from 0 (black) to 1 (white), in
+    colors that are the same in every figure.
 
     Raises:
         FextError: the file cannot be written.
 
     """
     across = max(1, min(len(pairs), _PAIRS_ACROSS))
-    tile, gap, margin, top, foot = 176, 12, 34, 62, 52
+    tile, gap, margin, top, foot, scale = 176, 12, 34, 62, 52, 44
     ratio = pairs[0][0].shape[0] / pairs[0][0].shape[1] if pairs else 1.0
     height = round(tile * min(max(ratio, 0.4), 2.5))
-    band = 2 * height + gap // 2 + foot
-    size = (max(600, 2 * margin + across * (tile + gap)), top + band * max(1, math.ceil(len(pairs) / across)))
+    step = height + gap // 2
+    band = len(_ROWS) * step + foot
+    below = top + band * max(1, math.ceil(len(pairs) / across))
+    size = (max(600, 2 * margin + across * (tile + gap)), below + scale)
     figure = new_figure(*size)
     for number, (original, reconstruction, caption) in enumerate(pairs):
         x, y = margin + number % across * (tile + gap), top + number // across * band
-        for row, pixels in enumerate((original, reconstruction)):
-            _picture(figure, pixels, (x, y + row * (height + gap // 2), tile, height), size)
+        for row, pixels in enumerate((original, reconstruction, _error_map(original, reconstruction))):
+            _picture(figure, pixels, (x, y + row * step, tile, height), size)
             if number % across == 0:
-                middle = 1 - (y + height / 2 + row * (height + gap // 2)) / size[1]
-                name = ("original", "reconstruction")[row]
-                figure.text((x - 14) / size[0], middle, name, rotation=90, va="center", ha="center", color=QUIET)
+                middle = 1 - (y + height / 2 + row * step) / size[1]
+                figure.text((x - 14) / size[0], middle, _ROWS[row], rotation=90, va="center", ha="center", color=QUIET)
         _caption(figure, caption, ((x + tile / 2) / size[0], 1 - (y + band - foot + 6) / size[1]))
+    _error_scale(figure, (margin, below, 220, 10), size)
     head(figure, title)
     save(figure, path)
+
+
+def _error_map(original: Pixels, reconstruction: Pixels) -> NDArray[np.uint8]:
+    """Return colors (H, W, 3) of the mean absolute error over the channels of pictures (H, W, C)."""
+    error = np.abs(original.astype(np.float32) - reconstruction).mean(axis=2) / 255
+    return _ERRORS.to_rgba(error, bytes=True)[:, :, :3]
+
+
+def _error_scale(figure: Figure, box: tuple[float, float, float, float], size: tuple[int, int]) -> None:
+    x, y, width, height = box
+    axes = figure.add_axes((x / size[0], 1 - (y + height) / size[1], width / size[0], height / size[1]))
+    bar = figure.colorbar(_ERRORS, axes, orientation="horizontal", extend="max", ticks=np.linspace(0, _MOST_ERROR, 5))
+    bar.outline.set_visible(False)
+    axes.tick_params(colors=QUIET, length=3, labelsize=8)
+    at = (x + width + 16) / size[0], 1 - (y + height / 2) / size[1]
+    figure.text(*at, "error of a pixel, mean over channels (0–1)", va="center", fontsize=8.5, color=QUIET)
 
 
 def learning_figure(columns: Sequence[tuple[str, Sequence[Pixels]]], path: Path, title: str) -> None:

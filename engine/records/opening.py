@@ -47,6 +47,18 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         created REAL NOT NULL, FOREIGN KEY (dataset_id) REFERENCES dataset (id) ON DELETE CASCADE)""",
         "CREATE UNIQUE INDEX exclusion_dataset_id_path ON exclusion (dataset_id, path)",
     ),
+    4: (
+        "ALTER TABLE evaluation ADD COLUMN rmse REAL",
+        "ALTER TABLE evaluation ADD COLUMN ms_ssim REAL",
+        "ALTER TABLE evaluation ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE evaluation ADD COLUMN seconds REAL",
+        "ALTER TABLE evaluation ADD COLUMN report TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE evaluation ADD COLUMN summary TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE imageerror ADD COLUMN ms_ssim REAL",
+        "ALTER TABLE embeddingfile ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE embeddingfile ADD COLUMN pooling TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE embeddingfile ADD COLUMN dtype TEXT NOT NULL DEFAULT 'float32'",
+    ),
 }
 """The SQL that brings the tables from a schema version to the next."""
 

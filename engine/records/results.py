@@ -1,5 +1,6 @@
 """Results in the records: evaluations and embeddings."""
 
+import json
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,6 +9,9 @@ import peewee
 
 from engine.records.connection import BATCH, Connection, Row
 from engine.records.schema import EmbeddingFile, Evaluation, ImageError
+
+ERROR_COLUMNS = ("path", "mae", "mse", "psnr", "ssim", "ms_ssim", "cosine")
+"""What the images of an evaluation can be sorted by."""
 
 
 class ResultRecords(Connection):
@@ -26,9 +30,36 @@ class ResultRecords(Connection):
         query = Evaluation.select().order_by(Evaluation.id.desc())
         return self._rows(query.where(Evaluation.checkpoint == checkpoint) if checkpoint else query)
 
-    def image_errors(self, evaluation: int) -> list[Row]:
-        """Return the images of an evaluation, worst PSNR first."""
-        return self._rows(ImageError.select().where(ImageError.evaluation == evaluation).order_by(ImageError.psnr))
+    def evaluation(self, number: int) -> Row | None:
+        """Return an evaluation, its summary read from JSON (empty in rows of older versions); None where there is none.
+
+        The row has the columns of `Evaluation`.
+        """
+        row = self._row(Evaluation.select().where(Evaluation.id == number))
+        return row and {**row, "summary": json.loads(row["summary"] or "{}")}
+
+    def image_errors(
+        self, evaluation: int, *, order_by: str = "psnr", descending: bool = False, limit: int = -1, offset: int = 0
+    ) -> list[Row]:
+        """Return images of an evaluation, worst PSNR first, a page at a time.
+
+        Args:
+            evaluation: its number.
+            order_by: one of `ERROR_COLUMNS`; images without that figure come last.
+            descending: largest first.
+            limit: rows at most; -1: all.
+            offset: rows left out at the start.
+
+        Raises:
+            KeyError: there is no such column.
+
+        """
+        if order_by not in ERROR_COLUMNS:
+            raise KeyError(order_by)
+        column = getattr(ImageError, order_by)
+        order = column.desc(nulls="LAST") if descending else column.asc(nulls="LAST")
+        query = ImageError.select().where(ImageError.evaluation == evaluation).order_by(order, ImageError.id)
+        return self._rows(query.limit(limit).offset(offset))
 
     def add_embeddings(self, **values: Any) -> None:
         """Remember a set of embeddings (columns of `EmbeddingFile`)."""
@@ -37,3 +68,7 @@ class ResultRecords(Connection):
     def embeddings(self) -> list[Row]:
         """Return the sets of embeddings, newest first."""
         return self._rows(EmbeddingFile.select().order_by(EmbeddingFile.id.desc()))
+
+    def knows_embeddings(self, path: str) -> bool:
+        """Return whether a set in a folder, as the workspace stores it, is remembered."""
+        return self._row(EmbeddingFile.select().where(EmbeddingFile.path == path)) is not None

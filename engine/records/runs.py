@@ -125,7 +125,8 @@ class RunRecords(Connection):
                 self._replace_beginning(table.checkpoint, name, wanted)
             for old, new in folders:
                 stored = (self.workspace.stored_path(old), self.workspace.stored_path(new))
-                self._replace_beginning(Artifact.path, *stored)
+                for column in (Artifact.path, EmbeddingFile.path, Evaluation.report):
+                    self._replace_beginning(column, *stored)
             for row in self._rows(Job.select(Job.id, Job.arguments)):
                 arguments = json.loads(row["arguments"])
                 told = str(arguments.get("checkpoint", ""))

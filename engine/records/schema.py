@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import peewee
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class Text(peewee.TextField):
@@ -337,7 +337,16 @@ class Checkpoint(Table):
 
 
 class Evaluation(Table):
-    """The mean figures of one evaluation of a checkpoint on a set of images."""
+    """The mean figures of one evaluation of a checkpoint on a set of images.
+
+    ``rmse`` and ``seconds`` are empty in rows of older versions, ``ms_ssim`` also where pictures are too small for it.
+
+    Attributes:
+        fingerprint: digest of the weights.
+        report: the folder of the report, as the workspace stores it.
+        summary: the distribution of each metric and the baselines, as JSON.
+
+    """
 
     job = peewee.ForeignKeyField(Job, null=True, on_delete="SET NULL")
     checkpoint = Text()
@@ -351,10 +360,16 @@ class Evaluation(Table):
     ssim = peewee.FloatField()
     cosine = peewee.FloatField()
     created = peewee.FloatField()
+    rmse = peewee.FloatField(null=True)
+    ms_ssim = peewee.FloatField(null=True)
+    fingerprint = Text(default="")
+    seconds = peewee.FloatField(null=True)
+    report = Text(default="")
+    summary = Text(default="")
 
 
 class ImageError(Table):
-    """The figures of one image in an evaluation."""
+    """The figures of one image in an evaluation; its RMSE is the root of ``mse``."""
 
     evaluation = peewee.ForeignKeyField(Evaluation, on_delete="CASCADE")
     path = Text()
@@ -363,10 +378,15 @@ class ImageError(Table):
     psnr = peewee.FloatField()
     ssim = peewee.FloatField()
     cosine = peewee.FloatField()
+    ms_ssim = peewee.FloatField(null=True)
 
 
 class EmbeddingFile(Table):
-    """One set of embeddings on disk."""
+    """One set of embeddings on disk.
+
+    ``fingerprint`` is the digest of the encoder's weights, ``dtype`` the type of the values; ``fingerprint`` and
+    ``pooling`` are empty in rows of older versions.
+    """
 
     job = peewee.ForeignKeyField(Job, null=True, on_delete="SET NULL")
     checkpoint = Text()
@@ -376,6 +396,9 @@ class EmbeddingFile(Table):
     dim = peewee.IntegerField()
     skipped = peewee.IntegerField()
     created = peewee.FloatField()
+    fingerprint = Text(default="")
+    pooling = Text(default="")
+    dtype = Text(default="float32")
 
 
 TABLES: tuple[type[Table], ...] = (

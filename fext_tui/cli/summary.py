@@ -69,20 +69,46 @@ def _evaluation(result: Mapping[str, Any], workspace: Workspace) -> Lines:
     lines = [
         ("images", number(result["images"])),
         ("PSNR", decibel(result["psnr"])),
+        *_spread_of_psnr(result.get("summary", {})),
         ("SSIM", number(result["ssim"], 4)),
+        *([("MS-SSIM", number(result["ms_ssim"], 4))] if result.get("ms_ssim") is not None else []),
         ("cosine", number(result["cosine"], 4)),
         ("MAE, MSE", f"{number(result['mae'], 4)}, {number(result['mse'], 5)}"),
-        ("figure", shown_path(result["figure"], workspace)),
     ]
+    for place, one in enumerate(result.get("baselines", {}).values()):
+        better = f"the network is better on {100 * one['network_better']:.0f} %"
+        figures = f"{one['title']}: {decibel(one['psnr'])}, SSIM {number(one['ssim'], 4)}; {better}"
+        lines.append(("" if place else "baselines", figures))
+    for place, (name, one) in enumerate(result["worth"].items()):
+        accuracies = ", ".join(f"{method.replace('knn_', 'k-NN ')} {100 * share:.1f} %" for method, share in one.items())
+        lines.append(("" if place else "labels told", f"{name}: {accuracies}"))
+    lines.append(("figure", shown_path(result["figure"], workspace)))
+    if result.get("report"):
+        lines.append(("report", f"{shown_path(result['report'], workspace)}/report.html"))
     return _with_skipped(lines, result)
+
+
+def _spread_of_psnr(summary: Mapping[str, Mapping[str, float]]) -> Lines:
+    """Return how the PSNR is spread over the images; nothing for a result of an older version."""
+    if "psnr" not in summary:
+        return []
+    names = {"min": "worst", "p5": "5 %", "p25": "25 %", "p50": "median", "p75": "75 %", "p95": "95 %", "max": "best"}
+    return [("", " · ".join(f"{title} {summary['psnr'][name]:.1f}" for name, title in names.items()))]
 
 
 def _encoding(result: Mapping[str, Any], workspace: Workspace) -> Lines:
+    unchanged = f"; {result['unchanged']:,} were there before" if result["unchanged"] else ""
     lines = [
-        ("vectors", f"{result['rows']:,} of {result['dim']:,} values"),
+        ("vectors", f"{result['rows']:,} of {result['dim']:,} values{unchanged}"),
         ("file", shown_path(result["embeddings"], workspace)),
     ]
     return _with_skipped(lines, result)
+
+
+def _export(result: Mapping[str, Any], workspace: Workspace) -> Lines:
+    lines = [("" if place else "files", shown_path(path, workspace)) for place, path in enumerate(result["files"])]
+    lines.append(("checked", f"within {result['difference']:.1g} of PyTorch, on {result['images']:,} images"))
+    return [*lines, ("next", "docs/export.md shows how to use them")]
 
 
 def _analysis(result: Mapping[str, Any], workspace: Workspace) -> Lines:
@@ -103,6 +129,23 @@ def _analysis(result: Mapping[str, Any], workspace: Workspace) -> Lines:
     return lines
 
 
+def _anomalies(result: Mapping[str, Any], workspace: Workspace) -> Lines:
+    usual = {"validation": "held-out", "training": "training", "folder": "reference"}[result["reference"]]
+    beyond = f"beyond percentile {result['percentile']:g} of {result['reference_images']:,} {usual} images"
+    lines = [
+        ("images", number(result["images"])),
+        ("anomalies", f"{result['anomalies']:,} {beyond}, {result['reference_beyond']:.1f} % of which are so too"),
+    ]
+    for label, rated in (("AUROC", result["auroc"]), ("precision", result["average_precision"])):
+        if rated:
+            lines.append((label, ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in rated.items())))
+    if result["unrated"]:
+        lines.append(("AUROC", f"none: {result['unrated']}"))
+    lines.append(("table", shown_path(result["table"], workspace)))
+    lines += [("figure", shown_path(figure, workspace)) for figure in result["figures"]]
+    return _with_skipped(lines, result)
+
+
 def _sample(result: Mapping[str, Any], workspace: Workspace) -> Lines:
     labels = result["labels"]
     return [
@@ -117,6 +160,8 @@ _KINDS: dict[str, tuple[str, Callable[[Mapping[str, Any], Workspace], Lines]]] =
     "resume": ("Trained further", _training),
     "evaluate": ("Evaluated", _evaluation),
     "encode": ("Encoded", _encoding),
+    "export": ("Exported", _export),
     "analyze": ("Analyzed", _analysis),
+    "anomalies": ("Ranked", _anomalies),
     "sample": ("Drawn", _sample),
 }

@@ -73,41 +73,69 @@ def _new_file(text: str | None) -> str:
 @click.command()
 @click.argument("checkpoint")
 @click.argument("folder", required=False)
+@click.option(
+    "--subset",
+    type=click.Choice(["validation", "training", "all"]),
+    help="Without FOLDER: the images held out in training (default), those trained on, or all of them.",
+)
+@click.option(
+    "--show", multiple=True, metavar="PATH", help="Also show this image, by its path in FOLDER; may be repeated."
+)
 @setting_option("--batch-size", "evaluation.batch_size")
 @setting_option("--images", "evaluation.compared_images")
+@setting_option("--baseline-images", "evaluation.baseline_images")
 @device_option
 @job_options
 @global_options
 @click.pass_obj
-def evaluate(invocation: Invocation, checkpoint: str, folder: str | None, detach: bool) -> int:
-    """Measure how well CHECKPOINT reconstructs the images of FOLDER, and draw original beside reconstruction.
+def evaluate(
+    invocation: Invocation,
+    checkpoint: str,
+    folder: str | None,
+    *,
+    subset: str | None,
+    show: tuple[str, ...],
+    detach: bool,
+) -> int:
+    """Measure how well CHECKPOINT reconstructs the images of FOLDER, beside baselines, and write a report.
 
-    Without FOLDER: the images that were held out in training.
+    Without FOLDER: the images that were held out in training. The report is one page, report.html, with figures of the
+    worst, the best and random images; evaluation.json and images.csv hold the same for programs.
     """
-    return _with_checkpoint(invocation, "evaluate", checkpoint, folder, detach)
+    if folder and subset:
+        raise UsageError("FOLDER and --subset name two sets of images.", "Give one of the two.")
+    find_checkpoint(invocation.workspace(), checkpoint)
+    source = invocation.stored(existing_images(folder))
+    arguments = {
+        "checkpoint": checkpoint,
+        "folder": source,
+        "subset": subset or "validation",
+        "images": list(show),
+    }
+    return perform(invocation, "evaluate", arguments, detach=detach)
 
 
 @click.command()
 @click.argument("checkpoint")
 @click.argument("folder", required=False)
 @setting_option("--pooling", "encoding.pooling")
+@setting_option("--dtype", "encoding.dtype")
 @setting_option("--batch-size", "encoding.batch_size")
+@click.option("--again", is_flag=True, help="Encode images again that have not changed since.")
 @device_option
 @job_options
 @global_options
 @click.pass_obj
-def encode(invocation: Invocation, checkpoint: str, folder: str | None, detach: bool) -> int:
+def encode(invocation: Invocation, checkpoint: str, folder: str | None, *, again: bool, detach: bool) -> int:
     """Turn the images of FOLDER into vectors with CHECKPOINT: embeddings.npy, index.csv and bundle.json.
 
-    Without FOLDER: those of the settings, else database/inference/images of the workspace.
+    Without FOLDER: those of the settings, else database/inference/images of the workspace. Images that were encoded
+    before and have not changed are not encoded again.
     """
-    return _with_checkpoint(invocation, "encode", checkpoint, folder, detach)
-
-
-def _with_checkpoint(invocation: Invocation, kind: str, checkpoint: str, folder: str | None, detach: bool) -> int:
     find_checkpoint(invocation.workspace(), checkpoint)
-    arguments = {"checkpoint": checkpoint, "folder": invocation.stored(existing_images(folder))}
-    return perform(invocation, kind, arguments, detach=detach)
+    source = invocation.stored(existing_images(folder))
+    arguments = {"checkpoint": checkpoint, "folder": source, "again": again}
+    return perform(invocation, "encode", arguments, detach=detach)
 
 
 @click.command()

@@ -20,6 +20,7 @@ SMALL: dict[str, Any] = {
     "training.probe_images": 0,
     "device.kind": "cpu",
     "evaluation.batch_size": 8,
+    "evaluation.feature_images": 0,
     "encoding.batch_size": 8,
 }
 

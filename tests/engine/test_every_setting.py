@@ -11,6 +11,7 @@ from PIL import Image
 
 from engine.analysis import analyze
 from engine.analysis.findings import judge
+from engine.anomalies import find_anomalies
 from engine.checkpoints import find_checkpoint, fingerprint, tags_of
 from engine.encoding import encode
 from engine.evaluation import evaluate
@@ -56,6 +57,7 @@ TRAIN: dict[str, Any] = {
     "model.dropout": 0.3,
     "model.shortcut": False,
     "model.bases": 2,
+    "model.whitening": False,
     "objective.noise": 0.1,
     "objective.masked": 0.5,
     "objective.agreement": 0.5,
@@ -90,7 +92,6 @@ CONDITIONAL: dict[str, tuple[Any, dict[str, Any]]] = {
     "data.sample_seed": (9, {"data.sample_fraction": 0.5}),
     "data.near_distance": (0, {"data.folder": "MIXED"}),
     "objective.mask_size": (8, {"objective.masked": 0.5}),
-    "model.whitening": (True, {"training.batch_size": 4}),
     "model.projection": (16, {"objective.agreement": 0.5}),
     "objective.temperature": (0.5, {"objective.agreement": 0.5}),
     "objective.view_area": (0.9, {"objective.agreement": 0.5}),
@@ -121,8 +122,12 @@ CUT_OFFS: dict[str, float] = {
 # Proven by tests of their own in this file, or where they act.
 ELSEWHERE = {
     "training.additional_epochs", "training.accept_changed_images", "training.live_plot", "device.kind", "device.id",
-    "device.workers", "evaluation.compared_images", "evaluation.seed", "encoding.folder", "encoding.batch_size",
-    "encoding.pooling", "analysis.folder", "analysis.metrics", "analysis.sample_fraction", "analysis.sample_seed",
+    "device.workers", "evaluation.compared_images", "evaluation.baseline_images", "evaluation.seed",
+    "evaluation.feature_images", "evaluation.color_by",
+    "encoding.folder", "encoding.batch_size", "encoding.pooling", "encoding.dtype", "analysis.folder",
+    "analysis.metrics", "analysis.sample_fraction", "analysis.sample_seed",
+    "anomalies.reference_images", "anomalies.percentile", "anomalies.neighbors", "anomalies.seed",
+    "anomalies.batch_size",
 }  # fmt: skip
 
 
@@ -148,6 +153,10 @@ class Reference:
         if key not in self.accounts:
             self.accounts[key] = self._train(settings, Workspace(self.root / str(len(self.accounts))).create())
         return self.accounts[key]
+
+    def workspace_of(self, settings: Settings) -> Workspace:
+        self.account(settings)
+        return Workspace(self.root / str(list(self.accounts).index(settings.model_dump_json())))
 
     def _train(self, settings: Settings, workspace: Workspace) -> dict[str, Any]:
         report = CollectedReport()
@@ -221,19 +230,52 @@ def test_encoding_differs(reference: Reference) -> None:
         assert account(**{"encoding.folder": "OTHER"}) != base
         assert account(**{"encoding.batch_size": 3}) != base
         assert account(**{"encoding.pooling": "mean"}) != base
+        account(**{"encoding.dtype": "float16"})
+        assert records.embeddings()[0]["dtype"] == "float16"
 
 
 def test_evaluation_differs(reference: Reference) -> None:
     with _trained(reference) as (workspace, records):
 
-        def figure(**values: Any) -> bytes:
+        def account(**values: Any) -> tuple[bytes, dict[str, Any]]:
             settings = reference.settings(**{"evaluation.compared_images": 2} | values)
             result = evaluate(settings, workspace, records, CollectedReport(), checkpoint="run")
-            return Path(result.figure).read_bytes()
+            return Path(result.figure).read_bytes(), {name: one["psnr"] for name, one in result.baselines.items()}
 
-        base = figure()
-        assert figure(**{"evaluation.compared_images": 3}) != base
-        assert figure(**{"evaluation.seed": 1}) != base
+        base = account()
+        assert account(**{"evaluation.compared_images": 3})[0] != base[0]
+        assert account(**{"evaluation.seed": 1})[0] != base[0]
+        few = account(**{"evaluation.baseline_images": 4})[1]
+        assert few.keys() == base[1].keys()
+        assert few != base[1]
+        assert account(**{"evaluation.baseline_images": 4, "evaluation.seed": 1})[1] != few
+        assert account(**{"evaluation.baseline_images": 0})[1] == {}
+        latent = workspace.validation / "run" / "validation" / "latent-psnr.png"
+        account(**{"evaluation.feature_images": 9, "evaluation.baseline_images": 0})
+        assert latent.is_file()
+        account(**{"evaluation.feature_images": 9, "evaluation.color_by": "mae", "evaluation.baseline_images": 0})
+        assert latent.with_name("latent-mae.png").is_file()
+        account(**{"evaluation.feature_images": 0, "evaluation.baseline_images": 0})
+        assert not list(latent.parent.glob("latent-*"))
+
+
+def test_the_search_for_anomalies_differs(reference: Reference) -> None:
+    with _trained(reference) as (workspace, records):
+
+        def account(**values: Any) -> tuple[Any, ...]:
+            report = CollectedReport()
+            settings = reference.settings(**values)
+            folder = str(reference.folders["OTHER"])
+            result = find_anomalies(settings, workspace, records, report, checkpoint="run", folder=folder)
+            return result.reference_images, dict(result.thresholds), len(report.progresses)
+
+        base = account()
+        assert account(**{"anomalies.percentile": 50})[1] != base[1]
+        assert account(**{"anomalies.neighbors": 1, "anomalies.batch_size": 3})[2] > base[2]
+        assert account(**{"anomalies.neighbors": 1})[1] != base[1]
+        sampled = account(**{"anomalies.reference_images": 10})
+        assert sampled[0] == 10 < base[0]
+        assert account(**{"anomalies.reference_images": 10, "anomalies.seed": 1})[1] != sampled[1]
 
 
 def test_analysis_differs(reference: Reference) -> None:
@@ -271,7 +313,6 @@ def test_workers_are_as_set() -> None:
 
 @contextmanager
 def _trained(reference: Reference) -> Iterator[tuple[Workspace, Records]]:
-    reference.account(reference.settings())
-    workspace = Workspace(reference.root / "0")
+    workspace = reference.workspace_of(reference.settings())
     with Records(workspace) as records:
         yield workspace, records

@@ -17,6 +17,7 @@ from engine.plots import (
     comparison_figure,
     curves_figure,
     distribution_figure,
+    errors_figure,
     overview_figure,
     reconstruction_figure,
 )
@@ -158,12 +159,49 @@ def test_originals_stand_over_their_reconstructions(tmp_path: Path) -> None:
     assert above.max() < below.min()
 
 
+def test_the_error_of_each_pixel_has_one_color_in_every_figure(tmp_path: Path) -> None:
+    ground = plain((100, 100, 100))
+    half = ground.copy()
+    half[:, 64:] = (100, 100, 253)  # a third of 0.6: the end of the scale
+    far = plain((100, 255, 255))
+    reconstruction_figure([(ground, half, "half"), (ground, far, "far")], tmp_path / "p.png", "T")
+    picture = pixels(tmp_path / "p.png").astype(int)
+    none, most = (np.abs(picture - color).max(axis=2) <= 3 for color in ((0, 34, 78), (254, 232, 56)))
+    assert none.sum() == pytest.approx(176 * 88, rel=0.05)
+    assert most.sum() == pytest.approx(176 * 88 + 176 * 176, rel=0.05)
+    below = rows_with(picture.astype(np.uint8), (100, 255, 255)).max()
+    assert np.nonzero(none)[0].min() > below
+
+
+def test_errors_have_lines_where_the_means_are(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(30, 1, 500)
+    means = {"network": 30.0, "near": 32.0, "far": 12.0}
+    errors_figure({"PSNR": values}, {name: {"PSNR": mean} for name, mean in means.items()}, tmp_path / "a.png", "T")
+    picture = pixels(tmp_path / "a.png")[140:]
+    network, near, far = (columns_of_color(picture, color) for color in (BLUE, ORANGE, GREEN))
+    assert np.ptp(network) <= 3
+    assert network.mean() < near.mean()
+    assert 0 < far.max() < network.min(), "written at the side where it lies"
+    assert np.ptp(far) > 10, "in figures"
+
+
+def columns_of_color(picture: NDArray[np.uint8], color: tuple[int, int, int]) -> NDArray[np.int64]:
+    return np.nonzero(np.abs(picture.astype(int) - color).max(axis=2) <= 2)[1]
+
+
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_errors_of_any_number_of_metrics_and_of_one_image(count: int, tmp_path: Path) -> None:
+    samples = {f"{name}{number}": [0.5] for number, name in enumerate(NAMES[:count])}
+    errors_figure(samples, {name: dict.fromkeys(samples, 0.5) for name in NAMES[:1]}, tmp_path / "a.png", NAMES[1])
+    assert pixels(tmp_path / "a.png").std() > 1
+
+
 @pytest.mark.parametrize(("count", "size"), [(1, (128, 128)), (9, (64, 200)), (64, (300, 40)), (0, (16, 16))])
 def test_any_number_of_pairs_of_any_shape(count: int, size: tuple[int, int], tmp_path: Path) -> None:
     gray = np.linspace(0, 255, size[0] * size[1]).astype(np.uint8).reshape(*size, 1)
     reconstruction_figure([(gray, gray, "name")] * count, tmp_path / "plot.png", "Title")
     height, width, _ = pixels(tmp_path / "plot.png").shape
-    assert 100 < height < 9000
+    assert 100 < height < 12_000
     assert 500 < width < 1700
 
 

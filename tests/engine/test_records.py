@@ -39,8 +39,22 @@ def schema_in(connection: sqlite3.Connection) -> dict[str, set[tuple[str, ...]]]
     return found
 
 
+def as_of_the_fourth_schema(connection: sqlite3.Connection) -> None:
+    """Undo what the fifth schema added."""
+    added = {
+        "evaluation": ("rmse", "ms_ssim", "fingerprint", "seconds", "report", "summary"),
+        "imageerror": ("ms_ssim",),
+        "embeddingfile": ("fingerprint", "pooling", "dtype"),
+    }
+    for table, names in added.items():
+        for name in names:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+    connection.execute("PRAGMA user_version = 4")
+
+
 def as_of_the_third_schema(connection: sqlite3.Connection) -> None:
-    """Undo what the fourth schema added."""
+    """Undo what the fourth and the fifth schema added."""
+    as_of_the_fourth_schema(connection)
     for name in ("mode", "bits", "alpha", "gray"):
         connection.execute(f"ALTER TABLE image DROP COLUMN {name}")
     for name in ("value", "other"):
@@ -158,6 +172,25 @@ class TestOpening:
         with closing(plain(workspace)) as other:
             assert other.execute("SELECT COUNT(*) FROM fingerprint").fetchone() == (0,)
             assert other.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+
+    def test_records_of_the_fourth_schema_keep_their_results(self, workspace: Workspace) -> None:
+        facts = {"checkpoint": "a", "folder": "x", "subset": "folder", "images": 2, "skipped": 0, **FIGURES}
+        with Records(workspace) as records:
+            number = records.add_evaluation(facts, [{"path": "caf\udce9.jpg", **FIGURES}])
+            records.add_embeddings(checkpoint="a", folder="f", path="p", rows=1, dim=2, skipped=0)
+        with closing(plain(workspace)) as other:
+            as_of_the_fourth_schema(other)
+            other.commit()
+        with Records(workspace) as records:
+            row = records.evaluation(number)
+            assert row is not None
+            assert {name: row[name] for name in facts} == facts
+            added = ("rmse", "ms_ssim", "fingerprint", "seconds", "report", "summary")
+            assert [row[name] for name in added] == [None, None, "", None, "", {}]
+            [image_row] = records.image_errors(number, order_by="ms_ssim")
+            assert (image_row["path"], image_row["psnr"], image_row["ms_ssim"]) == ("caf\udce9.jpg", 20.0, None)
+            [embedding] = records.embeddings()
+            assert [embedding[name] for name in ("fingerprint", "pooling", "dtype")] == ["", "", "float32"]
 
     def test_a_migration_that_fails_changes_nothing(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
@@ -596,6 +629,44 @@ class TestResults:
         assert [row["path"] for row in records.image_errors(number)][:2] == ["1.jpg", "2.jpg"]
         assert [row["checkpoint"] for row in records.evaluations()] == ["b", "a"]
         assert [row["id"] for row in records.evaluations("a")] == [number]
+
+    def test_an_evaluation_with_all_that_is_known_of_it(self, records: Records) -> None:
+        facts = {"checkpoint": "a/last", "folder": "x", "subset": "training", "images": 2, "skipped": 0, **FIGURES}
+        facts |= {"rmse": 0.3, "ms_ssim": 0.8, "fingerprint": "ab", "seconds": 1.5, "report": "database/validation/a"}
+        summary = {"summary": {"psnr": {"mean": 20.0}}, "baselines": {}}
+        number = records.add_evaluation(facts | {"summary": json.dumps(summary)}, [])
+        row = records.evaluation(number)
+        assert row is not None
+        assert {name: row[name] for name in facts} == facts
+        assert row["summary"] == summary
+        assert records.evaluation(number + 1) is None
+
+    @pytest.mark.parametrize("column", ["path", "mae", "mse", "psnr", "ssim", "ms_ssim", "cosine"])
+    @pytest.mark.parametrize("descending", [False, True])
+    def test_images_by_any_figure_a_page_at_a_time(self, records: Records, column: str, descending: bool) -> None:
+        facts = {"checkpoint": "a", "folder": "x", "subset": "folder", "images": 9, "skipped": 0, **FIGURES}
+        figures = ("mae", "mse", "psnr", "ssim", "ms_ssim", "cosine")
+        images = [
+            {"path": f"{n}.jpg"} | {name: float((n * (2 + place)) % 11) for place, name in enumerate(figures)}
+            for n in range(1, 10)
+        ]
+        images[4]["ms_ssim"] = None
+        number = records.add_evaluation(facts, images)
+        records.add_evaluation(facts, images)
+        known = [image for image in images if image[column] is not None]
+        expected = sorted(known, key=lambda image: image[column], reverse=descending)
+        expected += [image for image in images if image[column] is None]
+        pages = [
+            row
+            for offset in (0, 4, 8)
+            for row in records.image_errors(number, order_by=column, descending=descending, limit=4, offset=offset)
+        ]
+        assert [row["path"] for row in pages] == [image["path"] for image in expected]
+        assert {row["evaluation"] for row in pages} == {number}
+
+    def test_images_by_what_is_no_figure(self, records: Records) -> None:
+        with pytest.raises(KeyError):
+            records.image_errors(1, order_by="evaluation")
 
     def test_embeddings_newest_first(self, records: Records) -> None:
         for name in ("a", "b"):
