@@ -1,49 +1,50 @@
 """Images become vectors: the encoder of a checkpoint over a folder, written as files that NumPy reads."""
 
-import csv
-import hashlib
-import io
-import json
 import os
-import re
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import IO, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from numpy.lib import format as npy
 from numpy.typing import NDArray
+from torch import Tensor
 
-from engine.checkpoints import digest, find_checkpoint
+from engine.checkpoints import find_checkpoint
+from engine.embeddings import EMBEDDINGS_FILE, EmbeddingWriter, FormerVectors, KnownVector, Origin, folder_of
 from engine.errors import UsageError
-from engine.files import printable, replace_file, write_error
+from engine.files import printable
 from engine.images.decode import content_hash
+from engine.images.pack import ImageStore, find_pack
 from engine.images.scan import ImageFile, Manifest, none_readable, scan
-from engine.images.stream import Batch, stream
+from engine.images.stream import Batch, stream, stream_packed
 from engine.models.loading import LoadedModel, load_for_use
 from engine.records import Records
 from engine.report import CollectedReport, Report, go_on
-from engine.settings import DeviceSettings, Pooling, Settings
+from engine.settings import DeviceSettings, EncodingSettings, Pooling, Settings
 from engine.workspace import Workspace, find_workspace
 
-EMBEDDINGS_FILE = "embeddings.npy"
-INDEX_FILE = "index.csv"
-BUNDLE_FILE = "bundle.json"
+_AT_ONCE = 1024
+"""Vectors that are gathered and written at once."""
 _WARNED = 3
 
 
 @dataclass(frozen=True)
 class EncodingResult:
-    """Where the embeddings lie, and their shape (rows, dim); ``skipped`` images could not be read."""
+    """Where the embeddings lie, and their shape (rows, dim).
+
+    ``skipped`` images could not be read; ``unchanged`` ones were encoded before.
+    """
 
     embeddings: str
     rows: int
     dim: int
     skipped: int
+    unchanged: int
 
 
 class Embeddings(NamedTuple):
@@ -96,8 +97,9 @@ def encode_images(
     vectors: list[NDArray[np.float32]] = []
     paths: list[Path] = []
     skipped: list[tuple[Path, str]] = []
-    for batch in stream(manifest, model.config.settings.data, batch_size, workers=0):
-        vectors.append(embed(model, batch.images, pooling))
+    batches = stream(manifest, model.config.settings.data, batch_size, workers=0)
+    for batch, values in embedded(model, batches, pooling):
+        vectors.append(values)
         paths += [manifest.root / file.path for file in batch.files]
         skipped += [(manifest.root / path, reason) for path, reason in batch.skipped]
     return Embeddings(np.concatenate(vectors), paths, skipped)
@@ -119,19 +121,39 @@ def _manifest_of(paths: list[Path]) -> Manifest:
 
 
 @torch.inference_mode()
-def embed(model: LoadedModel, images: NDArray[np.uint8], pooling: Pooling) -> NDArray[np.float32]:
-    """Return the vectors (n, D) of pictures (n, H, W, C), a function of the pictures and the weights alone."""
+def embed(model: LoadedModel, images: NDArray[np.uint8], pooling: Pooling) -> Tensor:
+    """Return the vectors (n, D) float32 of pictures (n, H, W, C), on the device and perhaps still in the making.
+
+    They are a function of the pictures and the weights alone.
+    """
     if not len(images):
-        return np.empty((0, dimension(model, pooling)), dtype=np.float32)
+        return torch.empty((0, dimension(model, pooling)))
     with model.device.autocast():
-        vectors = model.model.embed(model.to_device(images), pooling)
-    return vectors.float().cpu().numpy()
+        return model.model.embed(model.to_device(images), pooling).float()
 
 
 def dimension(model: LoadedModel, pooling: Pooling) -> int:
     """Return D of the vectors."""
     data = model.config.settings.data
     return model.model.dimension(data.image_height, data.image_width, pooling)
+
+
+def embedded(
+    model: LoadedModel, batches: Iterable[Batch], pooling: Pooling
+) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
+    """Yield batches with their vectors (n, D); a GPU computes one batch while the one before is taken."""
+    waiting: deque[tuple[Batch, Tensor]] = deque()
+    for batch in batches:
+        waiting.append((batch, embed(model, batch.images, pooling)))
+        if len(waiting) > model.device.is_gpu:
+            yield _fetched(waiting)
+    while waiting:
+        yield _fetched(waiting)
+
+
+def _fetched(waiting: deque[tuple[Batch, Tensor]]) -> tuple[Batch, NDArray[np.float32]]:
+    batch, vectors = waiting.popleft()
+    return batch, vectors.cpu().numpy()
 
 
 def encode(
@@ -142,64 +164,149 @@ def encode(
     *,
     checkpoint: str,
     folder: str = "",
+    again: bool = False,
     job: int | None = None,
 ) -> EncodingResult:
     """Encode the images of a folder with a checkpoint, into ``database/inference/CHECKPOINT``.
 
-    It holds ``embeddings.npy`` (N, D) float32, ``index.csv`` (row, path, content_hash, status: one line an image,
-    with no row where it could not be read) and ``bundle.json``. Files of the same images and checkpoint are
-    replaced; those of another folder stay, and the new ones go to a folder within.
+    What lies there then is described in `engine.embeddings`. Images that were encoded before, by the same weights in
+    the same way, and have not changed since are not encoded ``again`` unless that is asked for; so an encoding that was
+    broken off goes on where it was. Files of another folder stay, and the new ones go to a folder within.
 
     Raises:
         FextError: the checkpoint or the folder is not there or damaged, no image can be read, or the disk is full.
+        Stopped: the report says stop; what was encoded until then is used the next time.
 
     """
     state = find_checkpoint(workspace, checkpoint)
     source = workspace.actual_path(folder or settings.encoding.folder or str(workspace.inference_images))
     manifest = scan(source, report)
     model = load_for_use(state, settings.device)
-    report.log(f"Encoding {len(manifest.files):,} images with {checkpoint} on {model.device.name}.")
+    origin = _origin(model, settings.encoding)
     target = _target(workspace, checkpoint, source)
+    former = FormerVectors(target, origin, ignored=again)
+    count = len(manifest.files)
+    if former.is_set_of(manifest.files) and records.knows_embeddings(workspace.stored_path(target)):
+        report.log(f"All {count:,} images are encoded, and none has changed.")
+        return EncodingResult(str(target / EMBEDDINGS_FILE), count, origin.dim, 0, count)
+    work = _Encoding(model, settings, manifest, former, report)
+    report.log(work.beginning(checkpoint))
     began = time.monotonic()
-    with _Writer(target, dimension(model, settings.encoding.pooling)) as writer:
-        seen = 0
-        data, size = model.config.settings.data, settings.encoding.batch_size
-        for batch in stream(manifest, data, size, settings.device.workers):
-            go_on(report)
-            writer.add(batch, embed(model, batch.images, settings.encoding.pooling))
-            seen += batch.seen
-            report.progress("encoding", seen, len(manifest.files), "images")
-        _warn(writer.skipped, report)
+    bundle = {"checkpoint": checkpoint, "folder": workspace.stored_path(source), "latent": model.config.latent}
+    with EmbeddingWriter(target, origin, bundle) as writer:
+        skipped = work.write(writer, find_pack(manifest, *_form(model), workspace))
         if not writer.rows:
-            raise none_readable(source, writer.skipped)
-        writer.finish(_bundle(model, settings, checkpoint, workspace.stored_path(source)))
+            raise none_readable(source, skipped)
+        writer.finish()
     seconds = time.monotonic() - began
-    report.log(f"{writer.rows:,} vectors of {writer.dim:,} values in {seconds:.1f} s, {seen / seconds:,.0f} images/s.")
+    rate = f"{len(work.new) / seconds:,.0f} images/s" if work.new else "all of them before"
+    report.log(f"{writer.rows:,} vectors of {origin.dim:,} values in {seconds:.1f} s, {rate}.")
     report.artifact("embeddings", target / EMBEDDINGS_FILE)
     records.add_embeddings(
         job=job,
         checkpoint=checkpoint,
-        folder=workspace.stored_path(source),
+        folder=bundle["folder"],
         path=workspace.stored_path(target),
         rows=writer.rows,
-        dim=writer.dim,
-        skipped=len(writer.skipped),
+        dim=origin.dim,
+        skipped=writer.skipped,
+        fingerprint=origin.fingerprint,
+        pooling=origin.pooling,
+        dtype=origin.dtype,
     )
-    return EncodingResult(str(target / EMBEDDINGS_FILE), writer.rows, writer.dim, len(writer.skipped))
+    unchanged = count - len(work.new)
+    return EncodingResult(str(target / EMBEDDINGS_FILE), writer.rows, origin.dim, writer.skipped, unchanged)
+
+
+def _form(model: LoadedModel) -> tuple[int, int, bool]:
+    data = model.config.settings.data
+    return data.image_height, data.image_width, data.grayscale
+
+
+def _origin(model: LoadedModel, encoding: EncodingSettings) -> Origin:
+    data = model.config.settings.data
+    return Origin(
+        fingerprint=model.fingerprint,
+        pooling=model.model.pooling(encoding.pooling),
+        precision=model.device.precision_name,
+        dtype=encoding.dtype,
+        image_height=data.image_height,
+        image_width=data.image_width,
+        image_channels=model.config.image_channels,
+        dim=dimension(model, encoding.pooling),
+    )
+
+
+class _Encoding:
+    """The encoding of the images of a folder, of which some may have vectors already."""
+
+    def __init__(
+        self, model: LoadedModel, settings: Settings, manifest: Manifest, former: FormerVectors, report: Report
+    ) -> None:
+        self.new = tuple(file for file in manifest.files if former.find(file) is None)
+        self._model = model
+        self._settings = settings
+        self._manifest = manifest
+        self._former = former
+        self._report = report
+
+    def beginning(self, checkpoint: str) -> str:
+        """Return what is about to be done, in words."""
+        unchanged = len(self._manifest.files) - len(self.new)
+        before = f"; {unchanged:,} more were encoded before" if unchanged else ""
+        return f"Encoding {len(self.new):,} images with {checkpoint} on {self._model.device.name}{before}."
+
+    def write(self, writer: EmbeddingWriter, pack: ImageStore | None) -> list[tuple[str, str]]:
+        """Write the vectors of all images in the order of their paths; return those skipped, with reasons."""
+        remaining = iter(self._manifest.files)
+        skipped: list[tuple[str, str]] = []
+        seen = len(self._manifest.files) - len(self.new)
+        for batch, vectors in embedded(self._model, self._batches(pack), self._settings.encoding.pooling):
+            go_on(self._report)
+            for path, reason in batch.skipped:
+                writer.skip(path, reason)
+            skipped += batch.skipped
+            fresh = {
+                file.path: KnownVector(vector, content_hash(image))
+                for file, vector, image in zip(batch.files, vectors, batch.images, strict=True)
+            }
+            self._add(writer, _until(remaining, batch.files), fresh)
+            seen += batch.seen
+            self._report.progress("encoding", seen, len(self._manifest.files), "images")
+        self._add(writer, remaining, {})
+        _warn(skipped, self._report)
+        return skipped
+
+    def _batches(self, pack: ImageStore | None) -> Iterator[Batch]:
+        size = self._settings.encoding.batch_size
+        if pack:
+            return stream_packed(pack, self.new, size)
+        new = replace(self._manifest, files=self.new)
+        return stream(new, self._model.config.settings.data, size, self._settings.device.workers)
+
+    def _add(self, writer: EmbeddingWriter, files: Iterable[ImageFile], fresh: Mapping[str, KnownVector]) -> None:
+        """Add the vectors of files, new ones and those from before; files that have none could not be read."""
+        found = ((file, fresh.get(file.path) or self._former.find(file)) for file in files)
+        there = ((file, vector) for file, vector in found if vector is not None)
+        while part := list(islice(there, _AT_ONCE)):
+            names, known = zip(*part, strict=True)
+            writer.add(names, np.stack([one.vector for one in known]), [one.content_hash for one in known])
+
+
+def _until(files: Iterator[ImageFile], batch: Sequence[ImageFile]) -> Iterator[ImageFile]:
+    """Yield files up to the last of a batch."""
+    if batch:
+        for file in files:
+            yield file
+            if file == batch[-1]:
+                return
 
 
 def _target(workspace: Workspace, checkpoint: str, source: Path) -> Path:
     """Return the folder of the embeddings: the checkpoint's own, or one within it where that holds another folder's."""
     target = workspace.inference / checkpoint
-    try:
-        occupied_by = json.loads((target / BUNDLE_FILE).read_text(encoding="utf-8"))["folder"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return target
-    stored = workspace.stored_path(source)
-    if occupied_by == stored:
-        return target
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", source.name)[:40] or "images"
-    return target / f"{name}-{hashlib.blake2b(os.fsencode(stored), digest_size=4).hexdigest()}"
+    is_its_own = folder_of(target) in {"", workspace.stored_path(source)}
+    return target if is_its_own else target / workspace.label_of(source)
 
 
 def _warn(skipped: list[tuple[str, str]], report: Report) -> None:
@@ -207,86 +314,3 @@ def _warn(skipped: list[tuple[str, str]], report: Report) -> None:
         report.log(f"Skipped {printable(path)}: {reason}", "warning")
     if len(skipped) > _WARNED:
         report.log(f"Skipped {len(skipped) - _WARNED:,} more; index.csv lists all.", "warning")
-
-
-def _bundle(model: LoadedModel, settings: Settings, checkpoint: str, folder: str) -> dict[str, object]:
-    data = model.config.settings.data
-    return {
-        "checkpoint": checkpoint,
-        "fingerprint": model.fingerprint,
-        "folder": folder,
-        "pooling": model.model.pooling(settings.encoding.pooling),
-        "image_height": data.image_height,
-        "image_width": data.image_width,
-        "image_channels": model.config.image_channels,
-        "latent": model.config.latent,
-        "precision": model.device.precision_name,
-        "created": time.time(),
-    }
-
-
-class _Writer:
-    """Writes vectors as they come, so that memory does not grow with their number; nothing shows until `finish`."""
-
-    def __init__(self, target: Path, dim: int) -> None:
-        self.dim = dim
-        self.rows = 0
-        self.skipped: list[tuple[str, str]] = []
-        self._target = target
-        self._temporary = target / f".new-{os.getpid()}-{EMBEDDINGS_FILE}"
-        self._index = io.StringIO()
-        self._lines = csv.writer(self._index)
-        self._lines.writerow(("row", "path", "content_hash", "status"))
-        self._file: IO[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        with self._told():
-            self._target.mkdir(parents=True, exist_ok=True)
-            self._file = self._temporary.open("wb")
-            self._write_header()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._temporary.unlink(missing_ok=True)
-
-    def add(self, batch: Batch, vectors: NDArray[np.float32]) -> None:
-        """Add the vectors (n, D) of a batch."""
-        assert self._file is not None
-        with self._told():
-            self._file.write(np.ascontiguousarray(vectors, dtype="<f4").data)
-        for number, (file, image) in enumerate(zip(batch.files, batch.images, strict=True)):
-            self._lines.writerow((self.rows + number, file.path, content_hash(image), "encoded"))
-        for path, reason in batch.skipped:
-            self._lines.writerow(("", path, "", reason))
-        self.rows += len(batch.files)
-        self.skipped += batch.skipped
-
-    def finish(self, bundle: dict[str, object]) -> None:
-        """Put the files in place of older ones; ``bundle.json`` comes last and holds the digest of the vectors."""
-        assert self._file is not None
-        with self._told():
-            self._write_header()
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            whole = {**bundle, "rows": self.rows, "dim": self.dim, "skipped": len(self.skipped)}
-            whole |= {"embeddings_blake2b": digest(self._temporary)}
-            self._temporary.replace(self._target / EMBEDDINGS_FILE)
-        replace_file(self._target / INDEX_FILE, self._index.getvalue().encode(errors="surrogateescape"))
-        replace_file(self._target / BUNDLE_FILE, (json.dumps(whole, indent=2) + "\n").encode())
-
-    def _write_header(self) -> None:
-        """Write the header for the present number of rows; NumPy pads it, so that its length does not change."""
-        assert self._file is not None
-        self._file.seek(0)
-        facts = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, self.dim)}
-        npy.write_array_header_1_0(self._file, facts)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise write_error(self._target / EMBEDDINGS_FILE, error) from error

@@ -1,12 +1,13 @@
 """Pictures of a folder in batches, decoded on all cores while the network works on those before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.images.decode import UnreadableImage, load_image
+from engine.images.pack import ImageStore
 from engine.images.parallel import parallel, worker_count
 from engine.images.scan import ImageFile, Manifest
 from engine.settings import DataSettings
@@ -51,3 +52,17 @@ def stream(manifest: Manifest, data: DataSettings, batch_size: int, workers: int
             files, images, skipped = [], [], []
     if files or skipped:
         yield Batch(tuple(files), np.stack(images) if images else empty, tuple(skipped))
+
+
+def stream_packed(store: ImageStore, files: Sequence[ImageFile], batch_size: int) -> Iterator[Batch]:
+    """Yield the pictures of some files of a store, in their order; those it could not read come last, with reasons."""
+    numbers = {file.path: number for number, file in enumerate(store.files)}
+    readable = [file for file in files if file.path in numbers]
+    for start in range(0, len(readable), batch_size):
+        part = tuple(readable[start : start + batch_size])
+        rows = np.array([numbers[file.path] for file in part], np.int64)
+        yield Batch(part, store.batch(rows), ())
+    wanted = {file.path for file in files}
+    skipped = tuple(entry for entry in store.skipped if entry[0] in wanted)
+    if skipped:
+        yield Batch((), np.empty((0, *store.shape), np.uint8), skipped)

@@ -1,0 +1,349 @@
+"""Sets of embeddings on disk: vectors that NumPy reads, the images they stand for, and the encoder they come from.
+
+A set is a folder with ``embeddings.npy`` (N, D), ``index.csv`` (row, path, content_hash, status, bytes, modified_ns:
+one line an image, with no row where it could not be read) and ``bundle.json``, which is there only where the set is
+whole. What an encoding that was broken off has done lies in ``unfinished`` within, in the same form.
+"""
+
+import csv
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from engine.checkpoints import digest
+from engine.errors import FextError
+from engine.files import printable, replace_file, sync_folder, write_error
+from engine.images.scan import ImageFile
+
+EMBEDDINGS_FILE = "embeddings.npy"
+INDEX_FILE = "index.csv"
+BUNDLE_FILE = "bundle.json"
+UNFINISHED = "unfinished"
+_BEFORE = "unfinished-before"
+"""What was unfinished when another encoding began, which may be broken off before it has come as far."""
+
+Vectors = NDArray[np.float32] | NDArray[np.float16]
+
+_Key = tuple[str, ...]
+"""Path, bytes and time of change of an image file, as the index has them."""
+
+_COLUMNS = ("row", "path", "content_hash", "status", "bytes", "modified_ns")
+_ENCODED = "encoded"
+_AGAIN = "Encode the folder again: `fext encode CHECKPOINT FOLDER`."
+_FLUSHED_EVERY_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a vector is a function of, beside its image.
+
+    Attributes:
+        fingerprint: digest of the encoder's weights.
+        pooling: how the latent became a vector.
+        precision: that of the network.
+        dtype: that of the stored values, ``float32`` or ``float16``.
+        image_height: rows of the pictures that the network sees.
+        image_width: their columns.
+        image_channels: 1 or 3.
+        dim: values of a vector.
+
+    """
+
+    fingerprint: str
+    pooling: str
+    precision: str
+    dtype: str
+    image_height: int
+    image_width: int
+    image_channels: int
+    dim: int
+
+    @classmethod
+    def of(cls, bundle: Mapping[str, Any]) -> Self:
+        """Return the origin that a bundle tells.
+
+        Raises:
+            KeyError: it does not.
+
+        """
+        return cls(**{name: bundle[name] for name in cls.__dataclass_fields__})
+
+
+class EmbeddingSet(NamedTuple):
+    """A whole set: vectors (N, D), memory-mapped, the paths of their images, and what the bundle says."""
+
+    folder: Path
+    vectors: Vectors
+    paths: list[str]
+    bundle: dict[str, Any]
+
+    @property
+    def origin(self) -> Origin:
+        """What the vectors are a function of."""
+        return Origin.of(self.bundle)
+
+
+def read_embeddings(folder: Path) -> EmbeddingSet:
+    """Return the set of embeddings in a folder.
+
+    Raises:
+        FextError: there is none, or its files are damaged or do not belong together.
+
+    """
+    bundle = _read_bundle(folder / BUNDLE_FILE)
+    vectors = _read_vectors(folder / EMBEDDINGS_FILE)
+    paths = [image.key[0] for image in _read_index(folder / INDEX_FILE)]
+    if vectors.shape != (bundle["rows"], bundle["dim"]) or len(paths) != len(vectors):
+        raise _damaged(folder, f"{vectors.shape} vectors, {len(paths):,} images, {bundle['rows']:,} in {BUNDLE_FILE}")
+    return EmbeddingSet(folder, vectors, paths, bundle)
+
+
+def folder_of(target: Path) -> str:
+    """Return the folder, as it is stored, whose images a set is or will be of; empty where there is none."""
+    for part in (target, target / UNFINISHED):
+        try:
+            return str(_read_bundle(part / BUNDLE_FILE)["folder"])
+        except FextError:
+            continue
+    return ""
+
+
+def _read_bundle(path: Path) -> dict[str, Any]:
+    try:
+        bundle = json.loads(path.read_text(encoding="utf-8"))
+        Origin.of(bundle)
+        assert {"checkpoint", "folder", "rows"} <= bundle.keys()
+    except FileNotFoundError as error:
+        raise FextError(f"There are no embeddings in {path.parent}.", _AGAIN) from error
+    except (OSError, ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
+        raise _damaged(path.parent, f"{path.name} cannot be understood") from error
+    return dict(bundle)
+
+
+def _read_vectors(path: Path) -> Vectors:
+    try:
+        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(path.parent, f"{path.name} cannot be read: {error}") from error
+    if vectors.ndim != 2 or vectors.dtype not in (np.float32, np.float16):
+        raise _damaged(path.parent, f"{path.name} holds {vectors.dtype} of shape {vectors.shape}, no vectors")
+    return np.asarray(vectors)
+
+
+class _Indexed(NamedTuple):
+    """What the index says of an image that has a row."""
+
+    key: _Key
+    content_hash: str
+
+
+def _read_index(path: Path, *, broken_off: bool = False) -> list[_Indexed]:
+    """Return the images that have a row, in its order; with ``broken_off`` those before a line that is not whole."""
+    images: list[_Indexed] = []
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            lines = csv.reader(file)
+            assert tuple(next(lines, ())) == _COLUMNS
+            for line in lines:
+                is_whole = len(line) == len(_COLUMNS) and line[0] in {"", str(len(images))}
+                if not is_whole and broken_off:
+                    break
+                assert is_whole
+                row, name, content_hash, _, *facts = line
+                if row:
+                    images.append(_Indexed((name, *facts), content_hash))
+    except (OSError, ValueError, AssertionError, csv.Error) as error:
+        raise _damaged(path.parent, f"{path.name} cannot be understood") from error
+    return images
+
+
+def _damaged(folder: Path, reason: str) -> FextError:
+    return FextError(f"The embeddings in {folder} are damaged: {reason}.", _AGAIN)
+
+
+class KnownVector(NamedTuple):
+    """A vector (D,) that is there already, and the content hash of its image."""
+
+    vector: Vectors
+    content_hash: str
+
+
+class FormerVectors:
+    """The vectors in a folder that have the same origin: those of its set, and of encodings that were broken off."""
+
+    def __init__(self, folder: Path, origin: Origin, *, ignored: bool = False) -> None:
+        """Read what there is, unless it is to be ``ignored``."""
+        self._known: dict[_Key, tuple[Vectors, int, str]] = {}
+        self._whole: list[_Key] = []
+        for part in () if ignored else (folder / _BEFORE, folder / UNFINISHED, folder):
+            try:
+                if Origin.of(_read_bundle(part / BUNDLE_FILE)) != origin:
+                    continue
+                vectors = _read_values(part / EMBEDDINGS_FILE, origin)
+                images = _read_index(part / INDEX_FILE, broken_off=part != folder)
+            except FextError:
+                continue  # they are made anew
+            for row, image in enumerate(images[: len(vectors)]):
+                self._known[image.key] = (vectors, row, image.content_hash)
+            self._whole = [image.key for image in images] if part == folder else []
+
+    def find(self, file: ImageFile) -> KnownVector | None:
+        """Return the vector of a file that has not changed since it was made."""
+        found = self._known.get(_key_of(file))
+        if found is None:
+            return None
+        vectors, row, content_hash = found
+        return KnownVector(vectors[row], content_hash)
+
+    def is_set_of(self, files: Sequence[ImageFile]) -> bool:
+        """Return whether the set that is there is of just these files, none of which has changed."""
+        return self._whole == [_key_of(file) for file in files]
+
+
+def _key_of(file: ImageFile) -> _Key:
+    return file.path, str(file.bytes), str(file.modified_ns)
+
+
+def _read_values(path: Path, origin: Origin) -> Vectors:
+    """Return the whole vectors (n, D) that a file holds, whatever number its header tells: it may be unfinished."""
+    try:
+        with path.open("rb") as file:
+            assert npy.read_magic(file) == (1, 0)
+            npy.read_array_header_1_0(file)
+            start = file.tell()
+        kind = np.dtype(origin.dtype)
+        rows = (path.stat().st_size - start) // (kind.itemsize * origin.dim)
+        return np.memmap(path, kind, "r", start, (rows, origin.dim)) if rows else np.empty((0, origin.dim), kind)
+    except (OSError, ValueError, AssertionError) as error:
+        raise _damaged(path.parent, f"{path.name} cannot be read") from error
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1
+
+
+class EmbeddingWriter:
+    """Writes a set row by row, in bounded memory; it takes the place of an older one when it is whole.
+
+    Until then it lies in ``unfinished``, where `FormerVectors` finds what there is of it.
+    """
+
+    def __init__(self, target: Path, origin: Origin, bundle: Mapping[str, Any]) -> None:
+        self.rows = 0
+        self.skipped = 0
+        self._target = target
+        self._folder = target / UNFINISHED
+        self._origin = origin
+        self._bundle = {**bundle, **asdict(origin)}
+        self._kind = np.dtype(origin.dtype)
+        self._stack = ExitStack()
+        self._flushed = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Begin the files; what lay unfinished before stays readable to those who opened it."""
+        with self._told():
+            self._target.mkdir(parents=True, exist_ok=True)
+            self._keep_the_longer()
+            self._folder.mkdir()
+            self._values = self._stack.enter_context((self._folder / EMBEDDINGS_FILE).open("wb"))
+            self._index = self._stack.enter_context(
+                (self._folder / INDEX_FILE).open("w", encoding="utf-8", errors="surrogateescape", newline="")
+            )
+            self._write_header()
+            self._lines = csv.writer(self._index)
+            self._lines.writerow(_COLUMNS)
+            self._write_bundle()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the files; where they are not finished, what is in them stays for the next time."""
+        self._stack.close()
+        if not self.rows:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _keep_the_longer(self) -> None:
+        """Put aside what was unfinished, unless what was put aside before had come further."""
+        aside = self._target / _BEFORE
+        if _size(self._folder / EMBEDDINGS_FILE) > _size(aside / EMBEDDINGS_FILE):
+            shutil.rmtree(aside, ignore_errors=True)
+            self._folder.rename(aside)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def add(self, files: Sequence[ImageFile], vectors: Vectors, content_hashes: Sequence[str]) -> None:
+        """Add vectors (n, D) of images.
+
+        Raises:
+            FextError: a value is not finite, or larger than float16 holds; or the disk is full.
+
+        """
+        with np.errstate(over="ignore"):
+            values = np.ascontiguousarray(vectors, self._kind)
+        if not np.isfinite(values).all():
+            number = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
+            raise FextError(
+                f"The vector of {printable(files[number].path)} holds values that {self._kind} cannot.",
+                "Set encoding.dtype to float32."
+                if np.isfinite(vectors[number]).all()
+                else "Train again with a lower rate.",
+            )
+        with self._told():
+            self._values.write(values.data)
+            for file, content_hash in zip(files, content_hashes, strict=True):
+                facts = (content_hash, _ENCODED, file.bytes, file.modified_ns)
+                self._lines.writerow((self.rows, file.path, *facts))
+                self.rows += 1
+            if time.monotonic() - self._flushed > _FLUSHED_EVERY_SECONDS:
+                self._values.flush()
+                self._index.flush()
+                self._flushed = time.monotonic()
+
+    def skip(self, path: str, reason: str) -> None:
+        """Add an image that could not be read."""
+        with self._told():
+            self._lines.writerow(("", path, "", reason, "", ""))
+        self.skipped += 1
+
+    def finish(self) -> None:
+        """Put the files in place of older ones; ``bundle.json`` comes last and holds the digest of the vectors."""
+        with self._told():
+            self._write_header()
+            for file in (self._values, self._index):
+                file.flush()
+                os.fsync(file.fileno())
+            self._stack.close()
+            self._bundle |= {"rows": self.rows, "skipped": self.skipped}
+            self._bundle["embeddings_blake2b"] = digest(self._folder / EMBEDDINGS_FILE)
+            self._write_bundle()
+            (self._target / BUNDLE_FILE).unlink(missing_ok=True)
+            for name in (EMBEDDINGS_FILE, INDEX_FILE, BUNDLE_FILE):
+                (self._folder / name).replace(self._target / name)
+            sync_folder(self._target)
+            for left in (self._folder, self._target / _BEFORE):
+                shutil.rmtree(left, ignore_errors=True)
+
+    def _write_header(self) -> None:
+        """Write the header for the present number of rows; NumPy pads it, so that its length does not change."""
+        self._values.seek(0)
+        facts = {"descr": self._kind.newbyteorder("<").str, "fortran_order": False}
+        npy.write_array_header_1_0(self._values, {**facts, "shape": (self.rows, self._origin.dim)})
+
+    def _write_bundle(self) -> None:
+        content = {"rows": self.rows, **self._bundle, "created": time.time()}
+        replace_file(self._folder / BUNDLE_FILE, (json.dumps(content, indent=2) + "\n").encode())
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise write_error(self._target / EMBEDDINGS_FILE, error) from error
