@@ -15,7 +15,8 @@ from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from engine.errors import FextError
+from engine.errors import FextError, UsageError
+from engine.records import Records
 from fext_tui.listing import merged, picture_names
 from fext_tui.screens.base import FextScreen
 from fext_tui.sources import Source, files_source, folder_source, workspace_sources
@@ -25,6 +26,9 @@ from fext_tui.widgets.filter_line import FilterLine
 from fext_tui.widgets.folder_dialog import FolderDialog
 from fext_tui.widgets.picture import Picture
 from fext_tui.widgets.picture_facts import PictureFacts
+
+NEAREST = 50
+"""The most pictures that are shown as nearest to one."""
 
 _MOVE = Binding.Group("Move", compact=True)
 _SOURCE = Binding.Group("Source", compact=True)
@@ -49,6 +53,16 @@ class Filtered(Message):
         self.listing = listing
         self.text = text
         self.names = names
+
+
+class NearestFound(Message):
+    """The pictures nearest to one, nearest first, and their similarities, by the vectors that are stored."""
+
+    def __init__(self, listing: int, path: Path, similarities: Mapping[Path, float]) -> None:
+        super().__init__()
+        self.listing = listing
+        self.path = path
+        self.similarities = similarities
 
 
 def holding(names: list[str], text: str) -> list[str]:
@@ -132,6 +146,7 @@ class ViewerScreen(FextScreen):
         Binding("shift+tab", "source(-1)", "", show=False, id="viewer.back_tab"),
         Binding("o", "open", "Folder", id="viewer.open", tooltip="Show the pictures of any folder"),
         Binding("slash", "filter", "Filter", key_display="/", id="viewer.filter", tooltip="Names that hold a text"),
+        Binding("n", "nearest", "Nearest", id="viewer.nearest", tooltip="The encoded pictures that are most like this"),
         Binding("f", "large", "Large", id="viewer.large", tooltip="The picture alone, and back"),
         Binding("enter", "large", "Large", show=False, id="viewer.large_enter", tooltip="The picture alone, and back"),
         Binding("r", "reload", "Reload", show=False, id="viewer.reload", tooltip="Read the folder again"),
@@ -143,6 +158,9 @@ class ViewerScreen(FextScreen):
         self._sources: list[Source] = []
         self._source = 0
         self._opened: list[Source] = []
+        self._example = Path()
+        self._nearest: Source | None = None
+        self._similarities: Mapping[Path, float] = {}
         self._listing = 0
         self._portions: list[str] = []
         self._complete = False
@@ -182,6 +200,7 @@ class ViewerScreen(FextScreen):
 
     def _find_sources(self, source: Source | None = None) -> None:
         self._sources = [*workspace_sources(self.fext.workspace, self.fext.settings), *self._opened]
+        self._sources += [self._nearest] if self._nearest else []
         self._source = self._sources.index(source) if source in self._sources else 0
 
     def action_source(self, step: int) -> None:
@@ -219,6 +238,38 @@ class ViewerScreen(FextScreen):
         self._opened = [source]
         self._find_sources(source)
         self._list(source.names[0] if source.names else "")
+
+    # --- The nearest ----------------------------------------------------------------------------------------
+
+    def action_nearest(self) -> None:
+        """Show the pictures that are most like this one, by the vectors that are stored."""
+        name = self.query_one(FileList).current
+        if name is not None:
+            self._example = self._here.root / name
+            self.fext.in_thread(partial(self._find_nearest, self._listing, self._example), "nearest")
+
+    def _find_nearest(self, listing: int, path: Path) -> None:
+        """Find them: on a thread, which loads NumPy."""
+        from engine.search import find_stored
+
+        with Records(self.fext.workspace) as records:
+            found = find_stored(self.fext.workspace, records, path, k=NEAREST)
+        if found is None:
+            raise UsageError(
+                f"{path.name} has no stored vector.",
+                "Encode its folder first: 2 for Model, then n. Or use `fext similar`, which encodes one image.",
+            )
+        there = {one.path: one.similarity for one in found.neighbors if one.is_there}
+        self.post_message(NearestFound(listing, path, there))
+
+    @on(NearestFound)
+    def _show_nearest(self, message: NearestFound) -> None:
+        if (message.listing, message.path) != (self._listing, self._example):
+            return
+        self._similarities = message.similarities
+        self._nearest = files_source(f"Nearest to {message.path.name}", [message.path, *message.similarities])
+        self._find_sources(self._nearest)
+        self._list(str(message.path.relative_to(self._here.root)))
 
     # --- The list -------------------------------------------------------------------------------------------
 
@@ -436,7 +487,12 @@ class ViewerScreen(FextScreen):
         files = self.query_one(FileList)
         total, growing = f"{len(files.names):,}", "" if self._complete else " …"
         text = f"{files.cursor + 1:,} of {total}{growing}" if files.names else f"no pictures{growing}"
-        self.query_one("#viewer-count", Static).update(text)
+        self.query_one("#viewer-count", Static).update(text + self._similarity(files.current))
+
+    def _similarity(self, name: str | None) -> str:
+        """Return how like a picture is to that of which it is among the nearest."""
+        similarity = self._similarities.get(self._here.root / name) if name and self._here == self._nearest else None
+        return "" if similarity is None else f"  cosine {similarity:.3f}"
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide the choice of blocks where there is nothing else."""

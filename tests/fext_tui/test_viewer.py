@@ -18,6 +18,7 @@ from fext_tui.screens.viewer import ViewerScreen, holding
 from fext_tui.widgets.file_list import FileList
 from fext_tui.widgets.picture import Picture
 from fext_tui.widgets.picture_facts import PictureFacts
+from tests.embedding_sets import write_set
 
 Opener = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 Wait = Callable[..., Any]
@@ -287,3 +288,84 @@ async def test_the_newest_wish_wins(opened: Opener, until: Wait, workspace: Work
 
 def test_the_filter_knows_no_case() -> None:
     assert holding(["Straße.png", "strasse.PNG", "b.png"], "STRASSE") == ["Straße.png", "strasse.PNG"]
+
+
+def encode(workspace: Workspace, records: Records) -> None:
+    """Write vectors of `images`: 0.png is most like pets/dog.png, then 2.png, pets/cat.png and 1.png."""
+    vectors = [(1.0, 0.0), (-1.0, 0.0), (0.9, 0.5), (0.0, 1.0), (1.0, 0.1)]
+    write_set(workspace, records, workspace.images, "mine", vectors)
+
+
+async def test_the_nearest_pictures_are_a_source(
+    opened: Opener, until: Wait, shown: Shown, images: Path, workspace: Workspace, records: Records
+) -> None:
+    encode(workspace, records)
+    (images / "pets" / "cat.png").unlink()
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: look.colors == {RED})
+        await pilot.press("n")
+        await until(pilot, lambda: look.names == ["0.png", "pets/dog.png", "2.png", "1.png"])
+        assert "Nearest to 0.png" in shown(pilot)
+        assert "4/4" in shown(pilot)
+        assert (look.current, look.count) == ("0.png", "1 of 4")
+        for name, color, cosine in (
+            ("pets/dog.png", BLUE, "0.995"),
+            ("2.png", BLUE, "0.874"),
+            ("1.png", GREEN, "-1.000"),
+        ):
+            await pilot.press("j")
+            await until(pilot, lambda color=color: look.colors == {color})
+            assert (look.current, look.count.split()[-2:]) == (name, ["cosine", cosine])
+        await pilot.press("k", "n")
+        await until(pilot, lambda: look.names[0] == "2.png")
+        assert look.names == ["2.png", "pets/dog.png", "0.png", "1.png"]
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: look.names == ["0.png", "1.png", "2.png", "pets/dog.png"])
+        assert "cosine" not in look.count
+        await pilot.press("left_square_bracket")
+        await until(pilot, lambda: look.names == ["2.png", "pets/dog.png", "0.png", "1.png"])
+
+
+async def test_a_folder_that_was_opened_stays_beside_the_nearest(
+    opened: Opener, until: Wait, images: Path, workspace: Workspace, records: Records, tmp_path: Path
+) -> None:
+    for number, color in enumerate((RED, GREEN, BLUE)):
+        save(tmp_path / "elsewhere" / f"{number}.png", color)
+    write_set(workspace, records, tmp_path / "elsewhere", "mine", [(1, 0), (0, 1), (1, 1)])
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await pilot.press("o", "slash", "ctrl+u", *"~/elsewhere", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ViewerScreen) and len(look.names) == 3)
+        await pilot.press("n")
+        await until(pilot, lambda: look.names == ["0.png", "2.png", "1.png"])
+        await pilot.press("left_square_bracket")
+        await until(pilot, lambda: look.names == ["0.png", "1.png", "2.png"])
+
+
+async def test_a_picture_without_a_vector_says_how_to_get_one(
+    opened: Opener, until: Wait, shown: Shown, images: Path, workspace: Workspace, records: Records
+) -> None:
+    async with opened(keys="3 n", size=(120, 36)) as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: "0.png has no stored vector." in shown(pilot))
+        assert "2 for Model, then n" in " ".join(shown(pilot).split())
+        assert len(look.names) == 5
+    encode(workspace, records)
+    os.utime(images / "0.png", ns=(1, 1))
+    async with opened(keys="3 n", size=(120, 36)) as pilot:
+        await until(pilot, lambda: "0.png has no stored vector." in shown(pilot))
+
+
+async def test_damaged_embeddings_are_told(
+    opened: Opener, until: Wait, shown: Shown, images: Path, workspace: Workspace, records: Records
+) -> None:
+    encode(workspace, records)
+    (workspace.inference / "mine" / "index.csv").write_text("what")
+    async with opened(keys="3 n", size=(120, 36)) as pilot:
+        await until(pilot, lambda: "are damaged" in " ".join(shown(pilot).split()))
+
+
+async def test_nearest_of_nothing_is_nothing(opened: Opener, workspace: Workspace) -> None:
+    async with opened(keys="3 n n") as pilot:
+        assert Look(pilot).count == "no pictures"
