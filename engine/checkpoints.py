@@ -265,17 +265,25 @@ def list_checkpoints(workspace: Workspace) -> list[CheckpointFacts]:
     facts = []
     for run in _runs(workspace):
         try:
-            facts.append(_facts(workspace, run))
+            facts.append(checkpoint_facts(workspace, run.name))
         except FextError:
             continue
     return sorted(facts, key=lambda one: -one.created)
 
 
-def _facts(workspace: Workspace, run: Path) -> CheckpointFacts:
-    config = read_config(find_checkpoint(workspace, run.name))
+def checkpoint_facts(workspace: Workspace, name: str) -> CheckpointFacts:
+    """Return the facts of a run's checkpoint, those of a state being of the one that its name stands for.
+
+    Raises:
+        UsageError: there is none of that name.
+        FextError: it is damaged.
+
+    """
+    config = read_config(find_checkpoint(workspace, name))
+    run = workspace.checkpoints / name
     data = config.settings.data
     return CheckpointFacts(
-        name=run.name,
+        name=name,
         variant=config.settings.model.variant,
         created=config.created,
         epoch=config.epoch,
@@ -289,18 +297,32 @@ def _facts(workspace: Workspace, run: Path) -> CheckpointFacts:
     )
 
 
+def existing_folder(workspace: Workspace, name: str) -> Path:
+    """Return the folder of a run with all its states, whole or damaged.
+
+    Raises:
+        UsageError: there is none of that name.
+
+    """
+    run = workspace.checkpoints / check_name(name, "checkpoint")
+    if not run.is_dir() or run.is_symlink():
+        raise _unknown(workspace, name, "", {})
+    return run
+
+
 def delete_checkpoint(workspace: Workspace, name: str) -> None:
-    """Delete a run's folder with all its states.
+    """Delete a run's folder with all its states, and its figures and probe images (``database/validation/NAME``).
 
     Raises:
         UsageError: there is none of that name.
         FextError: it cannot be deleted.
 
     """
-    run = workspace.checkpoints / check_name(name, "checkpoint")
-    if not run.is_dir() or run.is_symlink():
-        raise _unknown(workspace, name, "", {})
-    try:
-        shutil.rmtree(run)
-    except OSError as error:
-        raise FextError(f"{run} cannot be deleted: {error.strerror or error}.", "Mend its permissions.") from error
+    for folder in (existing_folder(workspace, name), workspace.validation / name):
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise FextError(
+                f"{folder} cannot be deleted: {error.strerror or error}.", "Mend its permissions."
+            ) from error

@@ -1,11 +1,13 @@
-"""The upkeep of a workspace: removing logs, describing, renaming and deleting runs."""
+"""The upkeep of a workspace: removing logs, describing runs, renaming and deleting them and their checkpoints."""
 
+import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.checkpoints import delete_checkpoint
+from engine.checkpoints import bytes_of, checkpoint_facts, delete_checkpoint
 from engine.errors import FextError, UsageError
+from engine.files import replace_file
 from engine.records import Records, Row
 from engine.workspace import Workspace, check_name
 
@@ -54,7 +56,9 @@ def description_of(note: str, tags: Iterable[str]) -> str:
 
 
 def rename_run(workspace: Workspace, records: Records, name: str, wanted: str) -> None:
-    """Give a run another name: in the records, and to its folders of checkpoints, figures and TensorBoard curves.
+    """Give a run another name: in the records, and to its checkpoints and all that was made of them.
+
+    These are the folders of figures, embeddings, exported files and TensorBoard curves.
 
     Raises:
         UsageError: there is no run of that name; the wanted one is taken or cannot be one; a job that waits or runs
@@ -64,27 +68,93 @@ def rename_run(workspace: Workspace, records: Records, name: str, wanted: str) -
     """
     run = records.existing_run(name)
     check_name(wanted, "run")
-    folders = [folder / name for folder in (workspace.checkpoints, workspace.validation, workspace.tensorboard)]
+    folders = [workspace.checkpoints / name, workspace.validation / name, *belongings(workspace, name).values()]
     if records.run_named(wanted) or any(folder.with_name(wanted).exists() for folder in folders):
         raise UsageError(f"There is a run or a checkpoint named {wanted!r} already.", "Choose another name.")
-    for job in records.jobs("queued", "running"):
-        if job.run == run["id"] or str(job.arguments.get("checkpoint", "")).partition("/")[0] == name:
-            raise UsageError(f"Job {job.id} ({job.kind}) of {name!r} is {job.state}.", "Rename it when that has ended.")
+    _refuse_in_use(records, name, "Rename it when that has ended.")
     moved: list[Path] = []
     try:
         for folder in folders:
             if folder.exists():
                 folder.rename(folder.with_name(wanted))
                 moved.append(folder)
+        _tell_bundles(workspace.inference / wanted, name, wanted)
         records.rename_run(run["id"], wanted, [(folder, folder.with_name(wanted)) for folder in folders])
     except BaseException as error:
         for folder in moved:
             folder.with_name(wanted).rename(folder)
+        _tell_bundles(workspace.inference / name, wanted, name)
         if isinstance(error, OSError):
             raise FextError(
                 f"{error.filename} cannot be renamed: {error.strerror}.", "Mend its permissions."
             ) from error
         raise
+
+
+def _refuse_in_use(records: Records, name: str, remedy: str) -> None:
+    run = (records.run_named(name) or {}).get("id")
+    for job in records.jobs("queued", "running"):
+        of_run = job.run is not None and job.run == run
+        if of_run or str(job.arguments.get("checkpoint", "")).partition("/")[0] == name:
+            raise UsageError(f"Job {job.id} ({job.kind}) of {name!r} is {job.state}.", remedy)
+
+
+def _tell_bundles(embeddings: Path, name: str, wanted: str) -> None:
+    """Let the bundles of embeddings in a folder tell another name of their checkpoint."""
+    for path in embeddings.rglob("bundle.json"):
+        bundle = json.loads(path.read_text(encoding="utf-8"))
+        told, slash, tag = bundle["checkpoint"].partition("/")
+        if told == name:
+            replace_file(
+                path, (json.dumps({**bundle, "checkpoint": f"{wanted}{slash}{tag}"}, indent=2) + "\n").encode()
+            )
+
+
+def rename_checkpoint(workspace: Workspace, records: Records, name: str, wanted: str) -> None:
+    """Give a checkpoint another name, and its run, as `rename_run` does; a run that the records lack is added to them.
+
+    Raises:
+        UsageError: there is no such checkpoint, or as `rename_run`.
+        FextError: it is damaged, or as `rename_run`.
+
+    """
+    facts = checkpoint_facts(workspace, name)
+    with records.transaction():
+        records.run_of(name, facts.variant)
+        rename_run(workspace, records, name, wanted)
+
+
+def belongings(workspace: Workspace, name: str) -> dict[str, Path]:
+    """Return the folders of what is made of a checkpoint and may outlive it, by what they hold; some may be missing."""
+    return {
+        "embeddings": workspace.inference / name,
+        "exported files": workspace.exports / name,
+        "TensorBoard curves": workspace.tensorboard / name,
+    }
+
+
+def sizes_of_belongings(workspace: Workspace, name: str) -> dict[str, int]:
+    """Return the bytes of those `belongings` of a checkpoint that are there."""
+    return {what: bytes_of(folder) for what, folder in belongings(workspace, name).items() if folder.is_dir()}
+
+
+def remove_checkpoint(workspace: Workspace, records: Records, name: str, also: Iterable[str] = ()) -> None:
+    """Delete a checkpoint with its states and figures, and those of its `belongings` that are wanted ``also``.
+
+    Its run stays in the records, with its curve.
+
+    Raises:
+        UsageError: there is none of that name, or a job that waits or runs needs it.
+        FextError: a file cannot be deleted.
+
+    """
+    _refuse_in_use(records, name, "Delete it when that has ended.")
+    delete_checkpoint(workspace, name)
+    if run := records.run_named(name):
+        records.forget_checkpoints(run["id"], [row["tag"] for row in records.checkpoints(run["id"])])
+    folders = belongings(workspace, name)
+    for what in also:
+        _remove_if_there(folders[what])
 
 
 def delete_run(workspace: Workspace, records: Records, name: str, *, checkpoints: bool) -> None:
@@ -101,9 +171,9 @@ def delete_run(workspace: Workspace, records: Records, name: str, *, checkpoints
     jobs = records.jobs_of_run(run["id"])
     if active := next((job for job in jobs if not job.has_ended), None):
         raise UsageError(f"Job {active.id} of run {name!r} is {active.state}.", f"Stop it first: fext stop {active.id}")
-    if checkpoints:
-        if (workspace.checkpoints / name).is_dir():
-            delete_checkpoint(workspace, name)
+    if checkpoints and (workspace.checkpoints / name).is_dir():
+        delete_checkpoint(workspace, name)
+    elif checkpoints:
         _remove_if_there(workspace.validation / name)
     for job in jobs:
         _remove_if_there(workspace.log_of_job(job.id))

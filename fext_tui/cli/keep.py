@@ -1,45 +1,13 @@
-"""``fext checkpoints``, ``settings`` and ``config``."""
-
-import time
-from dataclasses import asdict
+"""``fext settings`` and ``config``."""
 
 import click
-from rich.table import Table
 from rich.text import Text
 
-from engine.checkpoints import CheckpointFacts, list_checkpoints
 from engine.configurations import configuration_names, load_settings, save_configuration
 from engine.settings import FIELDS, GROUPS, SettingField, Settings, fields_of, text_of
 from fext_tui.cli.invocation import Invocation
 from fext_tui.cli.options import global_options, workspace_options
-from fext_tui.cli.printing import plain_table
-from fext_tui.text import age, decibel, number, safe, size
-
-
-@click.command()
-@workspace_options
-@click.pass_obj
-def checkpoints(invocation: Invocation) -> int:
-    """List the checkpoints, newest first."""
-    facts = list_checkpoints(invocation.workspace())
-    values = {"checkpoints": [asdict(one) for one in facts]}
-    invocation.answer(
-        values, _checkpoint_table(facts) if facts else "No checkpoint yet: `fext train FOLDER` makes one."
-    )
-    return 0
-
-
-def _checkpoint_table(facts: list[CheckpointFacts]) -> Table:
-    table = plain_table(
-        "name", "variant", "made", "epoch", "held out", "image", "latent", "parameters", "size",
-        right={"epoch", "held out", "parameters", "size"},
-    )  # fmt: skip
-    for one in facts:
-        table.add_row(
-            safe(one.name), one.variant, age(time.time(), one.created), number(one.epoch), decibel(one.val_psnr),
-            one.image, one.latent, number(one.parameters), size(one.bytes),
-        )  # fmt: skip
-    return table
+from fext_tui.text import safe
 
 
 @click.command()

@@ -1,23 +1,35 @@
-"""Renaming a run: its folders, and every place of the records that tells its name."""
+"""Renaming a run: its folders, and every place of the records that tells its name; deleting a checkpoint."""
 
+import json
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from engine.errors import FextError, UsageError
 from engine.records import Records
-from engine.upkeep import rename_run
+from engine.upkeep import remove_checkpoint, rename_run
 from engine.workspace import Workspace
+
+
+def folders(workspace: Workspace) -> list[Path]:
+    return [
+        workspace.checkpoints, workspace.validation, workspace.tensorboard, workspace.inference, workspace.exports
+    ]  # fmt: skip
 
 
 @pytest.fixture
 def run(workspace: Workspace, records: Records) -> int:
     """Return a run named ``mine`` with everything that tells its name, beside one named ``mine_too``."""
     for name in ("mine", "mine_too"):
-        for folder in (workspace.checkpoints, workspace.validation, workspace.tensorboard):
+        for folder in folders(workspace):
             (folder / name).mkdir(parents=True)
             (folder / name / "file").write_text(name)
+        for place, told in (("", name), ("last/photos-1234", f"{name}/last")):
+            bundle = workspace.inference / name / place / "bundle.json"
+            bundle.parent.mkdir(parents=True, exist_ok=True)
+            bundle.write_text(json.dumps({"checkpoint": told, "folder": "mine"}))
         number = records.add_run(name, "redux")
         job = records.add_job("train", "cpu", {}, {"name": name}, number)
         records.add_artifact(job, "checkpoint", workspace.checkpoints / name)
@@ -50,9 +62,20 @@ def test_a_name_is_changed_wherever_it_is_told_and_nowhere_else(
                 "database/validation/mine/figure.png": "database/validation/colder/figure.png"}  # fmt: skip
     assert names_told(records) == [expected.get(name, name) for name in before]
     assert {job.arguments["folder"] for job in records.jobs() if job.kind == "evaluate"} == {"mine"}
-    for folder in (workspace.checkpoints, workspace.validation, workspace.tensorboard):
-        assert {path.name for path in folder.iterdir()} - {"dataset"} == {"colder", "mine_too"}
+    for folder in folders(workspace):
+        assert {path.name for path in folder.iterdir()} - {"dataset", "images"} == {"colder", "mine_too"}
         assert (folder / "colder" / "file").read_text() == "mine"
+    assert bundles(workspace) == {
+        "colder": {"checkpoint": "colder", "folder": "mine"},
+        "colder/last/photos-1234": {"checkpoint": "colder/last", "folder": "mine"},
+        "mine_too": {"checkpoint": "mine_too", "folder": "mine"},
+        "mine_too/last/photos-1234": {"checkpoint": "mine_too/last", "folder": "mine"},
+    }
+
+
+def bundles(workspace: Workspace) -> dict[str, dict[str, str]]:
+    found = sorted(workspace.inference.rglob("bundle.json"))
+    return {str(path.parent.relative_to(workspace.inference)): json.loads(path.read_text()) for path in found}
 
 
 @pytest.mark.parametrize(
@@ -83,20 +106,54 @@ def test_a_job_that_needs_the_name_keeps_it(
     assert (workspace.checkpoints / "mine").is_dir()
 
 
+@pytest.mark.parametrize("place", range(5))
 def test_what_fails_leaves_all_as_it_was(
-    workspace: Workspace, records: Records, run: int, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, records: Records, run: int, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
-    rename = Path.rename
+    rename, refused = Path.rename, folders(workspace)[place]
 
     def refuse(path: Path, target: Path) -> Path:
-        if path == workspace.tensorboard / "mine":
+        if path == refused / "mine":
             raise PermissionError(1, os.strerror(1), str(path))
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
-    before = names_told(records)
+    before = names_told(records), bundles(workspace)
     with pytest.raises(FextError, match="cannot be renamed"):
         rename_run(workspace, records, "mine", "colder")
-    assert names_told(records) == before
+    assert (names_told(records), bundles(workspace)) == before
+    assert all((folder / "mine" / "file").exists() for folder in folders(workspace))
+
+
+def test_records_that_refuse_leave_folders_and_bundles_as_they_were(
+    workspace: Workspace, records: Records, run: int
+) -> None:
+    before = names_told(records), bundles(workspace)
+    with sqlite3.connect(workspace.database) as other:
+        other.execute("CREATE TRIGGER refuse BEFORE UPDATE ON artifact BEGIN SELECT RAISE(ABORT, 'not now'); END")
+    with pytest.raises(Exception, match="not now"):
+        rename_run(workspace, records, "mine", "colder")
+    assert (names_told(records), bundles(workspace)) == before
+    assert records.run(run)["name"] == "mine"
+    assert all((folder / "mine" / "file").exists() for folder in folders(workspace))
+
+
+def test_a_checkpoint_goes_with_its_figures_and_what_is_asked_for(
+    workspace: Workspace, records: Records, run: int
+) -> None:
+    records.put_checkpoint(run, "best", 1, 1.0, 30.0)
+    remove_checkpoint(workspace, records, "mine", ["embeddings"])
+    there = {folder.name for folder in folders(workspace) if (folder / "mine").exists()}
+    assert there == {"tensorboard", "export"}
+    assert all((folder / "mine_too" / "file").exists() for folder in folders(workspace))
+    assert records.run(run)["name"] == "mine"
+    assert records.checkpoints(run) == []
+    with pytest.raises(UsageError, match="no checkpoint 'mine'"):
+        remove_checkpoint(workspace, records, "mine")
+
+
+def test_a_checkpoint_in_use_is_not_deleted(workspace: Workspace, records: Records, run: int) -> None:
+    job = records.add_job("encode", "cpu", {}, {"checkpoint": "mine/last"})
+    with pytest.raises(UsageError, match=f"Job {job}"):
+        remove_checkpoint(workspace, records, "mine")
     assert (workspace.checkpoints / "mine" / "file").exists()
-    assert (workspace.validation / "mine" / "file").exists()

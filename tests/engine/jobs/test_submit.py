@@ -138,7 +138,7 @@ class TestLanes:
         self, monkeypatch: pytest.MonkeyPatch, kind: str, gpu: bool, device: Any
     ) -> None:
         monkeypatch.setattr(tasks, "_has_gpu", lambda: gpu)
-        uses_gpu = kind not in {"analyze", "sample"} and (device == "gpu" or (device == "auto" and gpu))
+        uses_gpu = kind not in {"analyze", "sample", "export"} and (device == "gpu" or (device == "auto" and gpu))
         assert lane_of(kind, DeviceSettings(kind=device, id=3)) == ("gpu:3" if uses_gpu else "cpu")
 
 

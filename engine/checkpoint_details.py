@@ -1,0 +1,230 @@
+"""All that is known of checkpoints without loading weights: of one in full, of several side by side."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.checkpoints import (
+    CONFIG_FILE,
+    IMAGES_FILE,
+    TRAINING_FILE,
+    CheckpointFacts,
+    bytes_of,
+    checkpoint_facts,
+    find_checkpoint,
+    read_config,
+    read_json,
+    states_of,
+    step_of,
+    tags_of,
+)
+from engine.errors import FextError
+from engine.records import Records, Row
+from engine.settings import FIELDS
+from engine.upkeep import sizes_of_belongings
+from engine.workspace import Workspace
+
+SETTINGS_COLUMNS = {
+    "sample_fraction": "data.sample_fraction",
+    "validation_fraction": "data.validation_fraction",
+    "split_seed": "data.split_seed",
+    "seed": "training.seed",
+    "image_height": "data.image_height",
+    "image_width": "data.image_width",
+    "augmentation": "augmentation.enabled",
+    "batch_size": "training.batch_size",
+    "loss": "training.loss",
+    "schedule": "training.schedule",
+    "learning_rate": "training.learning_rate",
+    "hold_steps": "training.hold_steps",
+    "decay_steps": "training.decay_steps",
+    "final_learning_rate": "training.final_learning_rate",
+    "dropout": "model.dropout",
+    "compile": "device.compile",
+    "tensorboard": "training.tensorboard",
+}
+"""Columns of `summary_of` that are settings, and their keys."""
+
+_HOLD_DECAY = {"hold_steps", "decay_steps"}
+
+
+@dataclass(frozen=True)
+class StateFacts:
+    """One saved state of a run: its folder's name, what stands for it, and how good it is; ``val_psnr`` in dB."""
+
+    state: str
+    tags: tuple[str, ...]
+    step: int
+    epoch: float
+    val_psnr: float | None
+    created: float
+    bytes: int
+
+
+@dataclass(frozen=True)
+class CheckpointDetails:
+    """What is known of a checkpoint; figures are of the state that its name stands for.
+
+    Attributes:
+        facts: what the list of checkpoints tells.
+        folder: the training images, as the workspace stores it; empty for its own.
+        train_images: images that were trained on.
+        validation_images: images held out.
+        seconds: training time, without scan, packing and validation.
+        seen_images: images of all steps.
+        precision: that of training.
+        device: what it was trained on.
+        versions: of Python, PyTorch and this program.
+        revision: of this program, where known.
+        settings: all of them by dotted key.
+        states: the saved ones, by step; those that are damaged are left out.
+        evaluations: as the records have them, newest first.
+        embeddings: the same.
+        others: bytes of what was made of it, as `sizes_of_belongings` has them.
+
+    """
+
+    facts: CheckpointFacts
+    folder: str
+    train_images: int
+    validation_images: int
+    seconds: float
+    seen_images: int
+    precision: str
+    device: str
+    versions: Mapping[str, str]
+    revision: str | None
+    settings: Mapping[str, Any]
+    states: tuple[StateFacts, ...]
+    evaluations: tuple[Row, ...]
+    embeddings: tuple[Row, ...]
+    others: Mapping[str, int]
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The settings that differ from the defaults."""
+        return {key: value for key, value in self.settings.items() if value != FIELDS[key].default}
+
+
+def checkpoint_details(workspace: Workspace, records: Records, name: str) -> CheckpointDetails:
+    """Return what is known of the checkpoint of a run.
+
+    Raises:
+        UsageError: there is none of that name.
+        FextError: it is damaged.
+
+    """
+    facts = checkpoint_facts(workspace, name)
+    run, state = workspace.checkpoints / name, find_checkpoint(workspace, name)
+    config, standing = read_json(state / CONFIG_FILE), read_json(state / TRAINING_FILE)
+    settings = read_config(state).settings
+    train, validation = _sides(run / IMAGES_FILE)
+    return CheckpointDetails(
+        facts=facts,
+        folder=settings.data.folder,
+        train_images=train,
+        validation_images=validation,
+        seconds=float(standing.get("seconds", 0.0)),
+        seen_images=int(standing.get("images", 0)),
+        precision=str(config.get("precision", "")),
+        device=str(config.get("device", "")),
+        versions=dict(config.get("versions", {})),
+        revision=config.get("revision"),
+        settings=settings.values(),
+        states=tuple(_states(run)),
+        evaluations=tuple(_of(name, records.evaluations())),
+        embeddings=tuple(_of(name, records.embeddings())),
+        others=sizes_of_belongings(workspace, name),
+    )
+
+
+def _sides(path: Path) -> tuple[int, int]:
+    """Return how many images were trained on, and how many held out."""
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            sides = [row["subset"] for row in csv.DictReader(file)]
+    except (OSError, KeyError, csv.Error) as error:
+        raise FextError(f"{path} cannot be read: {error}.", "Train again; the split of this run is lost.") from error
+    return sides.count("train"), sides.count("validation")
+
+
+def _states(run: Path) -> Iterable[StateFacts]:
+    tags = tags_of(run)
+    for state in sorted(states_of(run), key=lambda one: (step_of(one), one.name)):
+        names = tuple(tag for tag, path in tags.items() if path == state)
+        try:
+            config = read_config(state)
+        except FextError:
+            continue
+        facts = (config.step, config.epoch, config.val_psnr, config.created, bytes_of(state))
+        yield StateFacts(state.name, names, *facts)
+
+
+def _of(name: str, rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row["checkpoint"].partition("/")[0] == name]
+
+
+def summary_of(records: Records, details: CheckpointDetails) -> dict[str, Any]:
+    """Return a checkpoint as one row of a table: what it is, what it was trained with, and how well it does.
+
+    Losses, SSIM and PSNR are those told last up to its step; ``cosine`` is that of its newest evaluation on the images
+    held out. What is not known is None, and so are the steps of a schedule that was not used.
+    """
+    facts = details.facts
+    settings = {
+        column: None
+        if column in _HOLD_DECAY and details.settings["training.schedule"] != "hold_decay"
+        else details.settings[key]
+        for column, key in SETTINGS_COLUMNS.items()
+    }
+    told = _told(records, facts.name, facts.step)
+    held_out = (row for row in details.evaluations if row["subset"] == "validation" and row["checkpoint"] == facts.name)
+    return {
+        "checkpoint": facts.name,
+        "variant": facts.variant,
+        "val_psnr": facts.val_psnr,
+        "train_loss": told["train/loss"],
+        "val_loss": told["validation/loss"],
+        "val_ssim": told["validation/ssim"],
+        "cosine": next((row["cosine"] for row in held_out), None),
+        "epochs": facts.epoch,
+        "steps": facts.step,
+        "seconds": details.seconds,
+        "train_images": details.train_images,
+        "validation_images": details.validation_images,
+        "parameters": facts.parameters,
+        "latent": facts.latent,
+        "image_channels": 1 if details.settings["data.grayscale"] else 3,
+        "precision": details.precision,
+        "bytes": facts.bytes,
+        "created": facts.created,
+        **settings,
+    }
+
+
+def _told(records: Records, name: str, step: int) -> dict[str, float | None]:
+    run = records.run_named(name)
+    told: dict[str, float | None] = dict.fromkeys(("train/loss", "validation/loss", "validation/ssim"))
+    if run:
+        for metric in told:
+            values = (row["value"] for row in reversed(records.curve(run["id"], metric)) if row["step"] <= step)
+            told[metric] = next(values, None)
+    return told
+
+
+def summary_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return rows of `summary_of` as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def differing_settings(several: Sequence[CheckpointDetails]) -> dict[str, tuple[Any, ...]]:
+    """Return the settings that are not the same in all: their values by dotted key, in the order of the checkpoints."""
+    values = {key: tuple(one.settings[key] for one in several) for key in FIELDS}
+    return {key: found for key, found in values.items() if any(value != found[0] for value in found[1:])}
