@@ -8,11 +8,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
-from textual.widgets import Static
+from textual.widgets import DataTable, Static
 
-from engine.checkpoints import CheckpointFacts, delete_checkpoint, list_checkpoints
+from engine.checkpoints import CheckpointFacts, list_checkpoints
 from engine.errors import UsageError
-from engine.records import JobRow
+from engine.records import JobRow, Records
+from engine.upkeep import remove_checkpoint
 from fext_tui import text
 from fext_tui.following import History
 from fext_tui.screens.base import Breakpoints
@@ -27,6 +28,7 @@ from fext_tui.widgets.settings_form import SettingsForm
 
 if TYPE_CHECKING:
     from engine.jobs.follow import Update
+    from fext_tui.screens.checkpoint import Shown
 
 GROUPS = ("model", "training", "objective", "device", "data", "augmentation", "evaluation", "encoding")
 PANES = {
@@ -178,6 +180,20 @@ class ModelScreen(ConfiguringScreen):
         self.fext.start_job("resume", {"checkpoint": self._selected})
         self.action_pane("curves")
 
+    @on(DataTable.RowSelected, "#checkpoints")
+    def _show_details(self) -> None:
+        from fext_tui.screens.checkpoint import CheckpointScreen
+
+        self.app.push_screen(CheckpointScreen(self._selected), self._leave_details)
+
+    async def _leave_details(self, shown: "Shown | None") -> None:
+        if shown is None:
+            return
+        if shown.title:
+            await self.fext.open_all_in_viewer(shown.title, shown.paths)
+        else:
+            await self.fext.open_in_viewer(shown.paths[0])
+
     def action_evaluate(self) -> None:
         """Measure the selected checkpoint on its validation images."""
         self.fext.start_job("evaluate", {"checkpoint": self._selected})
@@ -212,7 +228,8 @@ class ModelScreen(ConfiguringScreen):
 
     def _delete(self, name: str) -> None:
         def work() -> None:
-            delete_checkpoint(self.fext.workspace, name)
+            with Records(self.fext.workspace) as records:
+                remove_checkpoint(self.fext.workspace, records, name)
             self.post_message(CheckpointDeleted(name))
 
         self.fext.in_thread(work, "checkpoints")

@@ -1,8 +1,10 @@
 """The table of checkpoints."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.text import Text
+from textual.binding import Binding, BindingType
 
 from engine.checkpoints import CheckpointFacts
 from fext_tui import text
@@ -22,6 +24,10 @@ COLUMNS = {
 
 class CheckpointTable(KeyTable):
     """One row a run: what its best state is, newest first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "Details", id="checkpoints.details", tooltip="All that is known of it"),
+    ]
 
     def __init__(self) -> None:
         super().__init__(COLUMNS, id="checkpoints")

@@ -1,0 +1,232 @@
+"""One checkpoint: what it is, what was measured with it, and what can be done with it."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import DataTable, Static
+
+from engine.checkpoint_details import CheckpointDetails, checkpoint_details
+from engine.errors import FextError
+from engine.images.scan import root_of
+from engine.records import Records, Row
+from engine.workspace import Workspace
+from fext_tui.screens.base import HEIGHTS
+from fext_tui.text import age, decibel, duration, folder_name, number, safe, safe_lines, shortened, size
+from fext_tui.widgets.table import KeyTable, right
+
+if TYPE_CHECKING:
+    from fext_tui.app import FextApp
+
+_COLUMNS = {
+    "set": "set", "images": "images", "psnr": "PSNR dB", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "mae": "MAE",
+    "cosine": "cosine", "age": "age",
+}  # fmt: skip
+_KEYS = "enter figures   w worst   b best   e evaluate   t on training images   x export   esc back"
+_SHOWN = 200
+"""Images, worst or best, that are opened in the Viewer."""
+_LONGEST = 40
+_NONE_YET = "Nothing was measured yet.\ne  measures the images held out, t those trained on."
+
+
+class Shown(NamedTuple):
+    """What to show in the Viewer: a folder, or files in an order under a title."""
+
+    paths: tuple[Path, ...]
+    title: str
+
+
+class CheckpointScreen(ModalScreen[Shown | None]):
+    """Tells of a checkpoint and of its evaluations; gives what is to be shown in the Viewer, or None."""
+
+    VERTICAL_BREAKPOINTS = HEIGHTS
+    DEFAULT_CSS = """
+    CheckpointScreen .checkpoint { width: 110; max-height: 95%; }
+    CheckpointScreen.-short .checkpoint { max-height: 100%; padding: 0 1; }
+    CheckpointScreen KeyTable { height: auto; max-height: 10; margin: 1 0; background: $surface; }
+    CheckpointScreen.-short KeyTable { max-height: 6; }
+    CheckpointScreen #checkpoint-none { margin-top: 1; }
+    CheckpointScreen.-short #checkpoint-facts { max-height: 9; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss(None)", "Back", id="checkpoint.back"),
+        Binding("w", "images(False)", "Worst", id="checkpoint.worst", tooltip="The images of lowest PSNR, in order"),
+        Binding("b", "images(True)", "Best", id="checkpoint.best", tooltip="The images of highest PSNR, in order"),
+        Binding("e", "evaluate('validation')", "Evaluate", id="checkpoint.evaluate"),
+        Binding("t", "evaluate('training')", "On training images", id="checkpoint.evaluate_training"),
+        Binding("x", "export", "Export", id="checkpoint.export", tooltip="To ONNX and torch.export files"),
+    ]
+
+    class Read(Message):
+        """A thread has read what is known."""
+
+        def __init__(self, details: CheckpointDetails) -> None:
+            super().__init__()
+            self.details = details
+
+    class Failed(Message):
+        """The checkpoint or the records cannot be read."""
+
+        def __init__(self, error: FextError) -> None:
+            super().__init__()
+            self.error = error
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._checkpoint = name
+        self._evaluations: dict[str, Row] = {}
+
+    @property
+    def _fext(self) -> "FextApp":
+        return cast("FextApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Give heading, facts, evaluations and what the one under the cursor says."""
+        with Vertical(classes="dialog checkpoint"):
+            yield Static(Content(safe(self._checkpoint)), classes="dialog-title")
+            yield Static("Reading …", id="checkpoint-facts")
+            yield KeyTable(_COLUMNS, id="checkpoint-evaluations")
+            yield Static(_NONE_YET, id="checkpoint-none", classes="dialog-detail")
+            yield Static(id="checkpoint-evaluation")
+            yield Static(_KEYS, classes="dialog-keys")
+
+    def on_mount(self) -> None:
+        """Read, and read again when a job has ended."""
+        self.query_one("#checkpoint-none").display = False
+        self.query_one(KeyTable).focus()
+        self._fext.job_ended.subscribe(self, lambda _: self._read())
+        self._read()
+
+    def _read(self) -> None:
+        self.run_worker(self._read_all, group="checkpoint", exclusive=True, thread=True)
+
+    def _read_all(self) -> None:
+        try:
+            with Records(self._fext.workspace) as records:
+                self.post_message(self.Read(checkpoint_details(self._fext.workspace, records, self._checkpoint)))
+        except FextError as error:
+            self.post_message(self.Failed(error))
+
+    @on(Failed)
+    def _tell_failure(self, message: Failed) -> None:
+        self._fext.tell_error(message.error)
+        self.dismiss(None)
+
+    @on(Read)
+    def _take(self, message: Read) -> None:
+        details = message.details
+        self.query_one("#checkpoint-facts", Static).update(facts_of(details, self._fext.workspace, self._fext.clock()))
+        self._evaluations = {str(row["id"]): row for row in details.evaluations}
+        table, now = self.query_one(KeyTable), self._fext.clock()
+        table.show({key: _cells(row, self._fext.workspace, now) for key, row in self._evaluations.items()})
+        table.display = bool(self._evaluations)
+        self.query_one("#checkpoint-none").display = not self._evaluations
+        self._tell_evaluation()
+
+    @on(DataTable.RowHighlighted)
+    def _tell_evaluation(self) -> None:
+        line = self.query_one("#checkpoint-evaluation", Static)
+        row = self._selected
+        line.display = row is not None
+        if row is not None:
+            line.update(evaluation_words(row))
+
+    @property
+    def _selected(self) -> Row | None:
+        key = self.query_one(KeyTable).selected
+        return self._evaluations.get(key) if key else None
+
+    # --- Keys -----------------------------------------------------------------------------------------------
+
+    @on(DataTable.RowSelected)
+    def _show_figures(self) -> None:
+        row = self._selected
+        if row is not None and row["report"]:
+            self.dismiss(Shown((self._fext.workspace.actual_path(row["report"]),), ""))
+
+    def action_images(self, best: bool) -> None:
+        """Show the images of an evaluation in the Viewer, the worst or the best reconstructed first."""
+        row = self._selected
+        if row is not None:
+            work = partial(self._collect, row, best=best)
+            self.run_worker(work, group="images", exclusive=True, thread=True)
+
+    def _collect(self, row: Row, *, best: bool) -> None:
+        root = root_of(self._fext.workspace.actual_path(row["folder"]))
+        with Records(self._fext.workspace) as records:
+            images = records.image_errors(row["id"], order_by="psnr", descending=best, limit=_SHOWN)
+        title = f"{'Best' if best else 'Worst'} of {self._checkpoint}"
+        self.app.call_from_thread(self.dismiss, Shown(tuple(root / one["path"] for one in images), title))
+
+    def action_evaluate(self, subset: str) -> None:
+        """Measure the images held out, or those trained on."""
+        self._fext.start_job("evaluate", {"checkpoint": self._checkpoint, "subset": subset})
+
+    def action_export(self) -> None:
+        """Write the networks as files for other programs."""
+        self._fext.start_job("export", {"checkpoint": self._checkpoint})
+
+
+def facts_of(details: CheckpointDetails, workspace: Workspace, now: float) -> Content:
+    """Return what a checkpoint is, in a few lines."""
+    facts = details.facts
+    source = folder_name(workspace.actual_path(details.folder) if details.folder else workspace.images)
+    latent = facts.latent.replace(" ", "")
+    states = ", ".join(f"{'/'.join(state.tags)} (epoch {state.epoch:.1f})" for state in details.states if state.tags)
+    others = ", ".join(f"{what} {size(count)}" for what, count in details.others.items() if count)
+    changed = ", ".join(f"{key}={value}" for key, value in details.changed.items() if key != "data.folder")
+    millions = f"{facts.parameters / 1e6:.1f} M parameters"
+    images = f"{details.train_images:,} images of {shortened(source, _LONGEST)}"
+    extent = f"{number(facts.epoch, 1)} epochs, {facts.step:,} steps, {duration(details.seconds)}"
+    lines = {
+        "network": f"{facts.variant}, {facts.image.replace(' ', '')} → {latent}, {millions}",
+        "trained": f"{images}, {extent}, {details.device or 'unknown device'}",
+        "held out": f"{details.validation_images:,} images, {decibel(facts.val_psnr)}",
+        "states": f"{states}; {size(facts.bytes)}, made {age(now, facts.created)} ago",
+        "beside": others or "nothing was made of it yet",
+        "settings": changed or "as by default",
+    }
+    parts = [Content.assemble((f"{name:<9}", "$text-muted"), safe(value)) for name, value in lines.items()]
+    return Content("\n").join(parts)
+
+
+def evaluation_words(row: Row) -> Content:
+    """Return what an evaluation says beyond its means: spread, and the baselines beside the network."""
+    told: dict[str, Any] = json.loads(row["summary"] or "{}")
+    psnr = told.get("summary", {}).get("psnr")
+    lines = []
+    if psnr:
+        lines.append(
+            f"PSNR of images: worst {psnr['min']:.1f}, 5 % below {psnr['p5']:.1f}, median {psnr['p50']:.1f}, "
+            f"best {psnr['max']:.1f} dB"
+        )
+    beside = [f"{one['title']} {one['psnr']:.1f}" for one in told.get("baselines", {}).values()]
+    if beside:
+        lines.append(f"The network {row['psnr']:.1f} dB; " + ", ".join(beside))
+    if row["skipped"]:
+        lines.append(f"{row['skipped']:,} images could not be read")
+    return Content(safe_lines("\n".join(lines)))
+
+
+def _cells(row: Row, workspace: Workspace, now: float) -> list[Text]:
+    name = {"validation": "held out", "training": "training"}.get(row["subset"])
+    where = name or shortened(safe(folder_name(workspace.actual_path(row["folder"]))), _LONGEST)
+    return [
+        Text(where),
+        right(f"{row['images']:,}"),
+        right(number(row["psnr"])),
+        right(number(row["ssim"], 4)),
+        right(number(row["ms_ssim"], 4)),
+        right(number(row["mae"], 4)),
+        right(number(row["cosine"], 4)),
+        right(age(now, row["created"])),
+    ]
