@@ -22,7 +22,6 @@ from engine.images.dataset import TRAIN, VALIDATION, read_listing
 from engine.images.scan import Manifest, none_readable, scan
 from engine.images.stream import stream
 from engine.models import Autoencoder
-from engine.models.autoencoder import pooled
 from engine.models.loading import load_weights
 from engine.records import Records
 from engine.report import Report, go_on
@@ -99,9 +98,7 @@ class Encoder(Network):
 
     def from_latent(self, latent: Tensor, size: torch.Size) -> Tensor:
         """Return the vectors."""
-        vectors = pooled(latent.float(), self.pooling)
-        whitening = self.model.whitening
-        return whitening(vectors) if whitening and self.pooling == "whitened" else vectors
+        return self.model.vectors_of(latent, self.pooling)
 
 
 class Reconstructor(Network):

@@ -513,7 +513,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "data.image_width": 64,
         "model.shortcut": False,
         "model.projection": 512,
-        "model.whitening": True,
         "objective.agreement": 1.0,
         "objective.view_area": 0.15,
         "objective.view_color": 0.6,

@@ -12,7 +12,6 @@ from torch import Tensor
 from engine.images.decode import content_hash
 from engine.images.scan import Manifest
 from engine.images.stream import Batch, stream
-from engine.models.autoencoder import pooled
 from engine.models.loading import LoadedModel
 from engine.report import Report, go_on
 from engine.settings import Settings
@@ -53,19 +52,12 @@ def measure(model: LoadedModel, images: NDArray[np.uint8]) -> Measured:
     with model.device.autocast():
         latent = network.encode(original)
         restored = to_uint8(network.decode(latent)[..., :height, :width])
-        vectors = _vectors(model, latent)
+        vectors = model.model.vectors_of(latent, "auto")
     maps = (original - to_float(restored)).abs().mean(1)
     worst = maps.flatten(1).topk(math.ceil(_WORST_SHARE * height * width)).values
     errors = torch.stack([maps.flatten(1).mean(1), worst.mean(1)], 1)
     unit = torch.nn.functional.normalize(vectors)
     return Measured([content_hash(one) for one in images], errors.double().cpu().numpy(), restored.cpu().numpy(), unit)
-
-
-def _vectors(model: LoadedModel, latent: Tensor) -> Tensor:
-    """Return what `Autoencoder.embed` makes of a latent where the pooling is ``auto``: (n, D) float32."""
-    kind = model.model.pooling("auto")
-    vectors = pooled(latent.float(), kind)
-    return (model.model.whitening(vectors) if model.model.whitening and kind == "whitened" else vectors).float()
 
 
 def measured(

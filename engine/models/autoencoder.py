@@ -32,6 +32,11 @@ _GRAY = 0.5
 _TINY = 1e-12
 """Keeps the gradient of a deviation finite where it is zero."""
 
+_PYRAMID = (1, 2, 3)
+"""Rows and columns of cells, from coarse to fine, over which a pyramid's means and deviations are taken."""
+
+_CELLS = sum(side**2 for side in _PYRAMID)
+
 _LATENT_SHARE = 4.0
 """What the network adds to the latent, for a patch of contrast 1; most have a twentieth of that."""
 
@@ -120,7 +125,7 @@ class Autoencoder(nn.Module):
         self.projection: Projection | None = None
         if settings.projection:
             self.projection = Projection(2 * settings.latent_channels, settings.projection, generator)
-        self.whitening = Whitening(2 * settings.latent_channels) if settings.whitening else None
+        self.whitening = Whitening(2 * _CELLS * settings.latent_channels) if settings.whitening else None
         self.to(memory_format=torch.channels_last)
 
     def encode(self, images: Tensor, keys: Tensor | None = None) -> Tensor:
@@ -157,8 +162,17 @@ class Autoencoder(nn.Module):
             UsageError: whitened vectors are asked of a network without the statistics.
 
         """
+        return self.vectors_of(self.encode(images), pooling)
+
+    def vectors_of(self, latent: Tensor, pooling: Pooling) -> Tensor:
+        """Return the vectors (B, D) float32 of a latent (B, Z, h, w), as `embed` does of images.
+
+        Raises:
+            UsageError: whitened vectors are asked of a network without the statistics.
+
+        """
         kind = self.pooling(pooling)
-        vectors = pooled(self.encode(images).float(), kind)
+        vectors = pooled(latent.float(), kind)
         return self.whitening(vectors) if self.whitening and kind == "whitened" else vectors
 
     def pooling(self, wanted: Pooling) -> Pooling:
@@ -168,12 +182,13 @@ class Autoencoder(nn.Module):
             UsageError: whitened vectors are asked of a network without the statistics.
 
         """
+        has_statistics = self.whitening is not None and self.whitening.fitted
         if wanted == "auto":
-            return "whitened" if self.whitening else "flatten"
-        if wanted == "whitened" and not self.whitening:
+            return "whitened" if has_statistics else "flatten"
+        if wanted == "whitened" and not has_statistics:
             raise UsageError(
                 "This network keeps no statistics to whiten by.",
-                "Choose another encoding.pooling, or train with model.whitening = on (preset features).",
+                "Choose another encoding.pooling, or train with model.whitening = on.",
             )
         return wanted
 
@@ -181,14 +196,18 @@ class Autoencoder(nn.Module):
     def fit_whitening(self, batches: Iterable[Tensor]) -> None:
         """Take the statistics that vectors are whitened by, if there are any, from batches of images (B, C, H, W)."""
         if self.whitening:
-            vectors = [pooled(self.encode(images).float(), "mean_std") for images in batches]
+            vectors = [pooled(self.encode(images).float(), "whitened") for images in batches]
             self.whitening.fit(torch.cat(vectors))
 
     def dimension(self, height: int, width: int, pooling: Pooling) -> int:
         """Return the number of values of a vector, for images of this size."""
         channels, rows, columns = self.latent_shape(height, width)
         kind = self.pooling(pooling)
-        return {"flatten": channels * rows * columns, "mean": channels}.get(kind, 2 * channels)
+        if kind == "whitened":
+            assert self.whitening is not None
+            return self.whitening.components
+        cells = {"flatten": rows * columns, "mean": 1, "mean_std": 2, "pyramid": 2 * _CELLS}
+        return channels * cells[kind]
 
     def project(self, latent: Tensor) -> Tensor:
         """Return what a contrastive loss compares, (B, D): mean and deviation of a latent, through the projection."""
@@ -211,11 +230,44 @@ class Autoencoder(nn.Module):
 
 
 def pooled(latent: Tensor, pooling: Pooling) -> Tensor:
-    """Return vectors (B, D) of a latent (B, Z, h, w): flattened, its means, else its means and standard deviations."""
+    """Return vectors (B, D) of a latent (B, Z, h, w).
+
+    ``flatten``: all values; ``mean``: over positions; ``mean_std``: and standard deviations; ``pyramid``, and
+    ``whitened``, which `Whitening` goes on from: `pyramid`.
+    """
     if pooling == "flatten":
         return latent.flatten(1)
-    mean = latent.mean((2, 3))
     if pooling == "mean":
-        return mean
+        return latent.mean((2, 3))
+    if pooling == "mean_std":
+        return _mean_and_deviation(latent)
+    return pyramid(latent)
+
+
+def pyramid(latent: Tensor) -> Tensor:
+    """Return means and deviations in cells of a latent (B, Z, h, w) whose positions are of length one: (B, 28·Z).
+
+    There are 1 + 2 × 2 + 3 × 3 cells, by rows; cell i of k along n positions goes from ⌊i·n / k⌋ to ⌈(i + 1)·n / k⌉.
+    A spatial pyramid (S. Lazebnik, C. Schmid and J. Ponce, "Beyond Bags of Features", CVPR 2006) keeps roughly where
+    things are; positions of length one tell what is there and not how strong its contrast is.
+    """
+    rows, columns = latent.shape[2:]
+    unit = F.normalize(latent, dim=1)
+    return torch.cat(
+        [
+            _mean_and_deviation(unit[:, :, top:bottom, left:right])
+            for side in _PYRAMID
+            for top, bottom in _cells(rows, side)
+            for left, right in _cells(columns, side)
+        ],
+        1,
+    )
+
+
+def _cells(positions: int, count: int) -> list[tuple[int, int]]:
+    return [(part * positions // count, -(-(part + 1) * positions // count)) for part in range(count)]
+
+
+def _mean_and_deviation(latent: Tensor) -> Tensor:
     deviation = (latent.var((2, 3), correction=0) + _TINY).sqrt()
-    return torch.cat([mean, deviation], 1)
+    return torch.cat([latent.mean((2, 3)), deviation], 1)

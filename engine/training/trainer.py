@@ -50,7 +50,7 @@ from engine.training.validation import Validation
 _REPORTS_AN_EPOCH = 50
 _PROGRESS_SECONDS = 0.25
 _SAVE_SECONDS = 30
-_WHITENED_BY = 2048
+_WHITENED_BY = 1024
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,8 @@ def _evaluation(result: Mapping[str, Any], workspace: Workspace) -> Lines:
         figures = f"{one['title']}: {decibel(one['psnr'])}, SSIM {number(one['ssim'], 4)}; {better}"
         lines.append(("" if place else "baselines", figures))
     for place, (name, one) in enumerate(result["worth"].items()):
-        accuracies = ", ".join(f"{method.replace('knn_', 'k-NN ')} {100 * share:.1f} %" for method, share in one.items())
+        shares = (f"{method.replace('knn_', 'k-NN ')} {100 * share:.1f} %" for method, share in one.items())
+        accuracies = ", ".join(shares)
         lines.append(("" if place else "labels told", f"{name}: {accuracies}"))
     lines.append(("figure", shown_path(result["figure"], workspace)))
     if result.get("report"):

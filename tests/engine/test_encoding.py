@@ -44,7 +44,7 @@ def test_files_load_and_equal_the_library(
     (pictures / "broken.jpg").write_bytes(b"not an image")
     result = encode(small(), workspace, records, CollectedReport(), checkpoint=trained, folder=str(pictures))
     vectors = np.load(result.embeddings, allow_pickle=False)
-    assert vectors.shape == (40, 8 * 4 * 4) == (result.rows, result.dim)
+    assert vectors.shape == (40, 28 * 8) == (result.rows, result.dim)
     assert vectors.dtype == np.float32
     assert result.skipped == 1
     ours = encode_images(load_model(trained, resources=str(workspace.root), device="cpu"), pictures, batch_size=7)
@@ -63,7 +63,8 @@ def test_files_load_and_equal_the_library(
 def test_the_encoder_sees_what_training_saw(
     workspace: Workspace, records: Records, small: Small, pictures: Path, trained: str
 ) -> None:
-    result = encode(small(), workspace, records, CollectedReport(), checkpoint=trained, folder=str(pictures))
+    settings = small(encoding__pooling="flatten")
+    result = encode(settings, workspace, records, CollectedReport(), checkpoint=trained, folder=str(pictures))
     model, _ = load_weights(find_checkpoint(workspace, trained))
     picture = cv2.imread(str(pictures / "picture_000.png"), cv2.IMREAD_COLOR_RGB)
     assert picture is not None

@@ -91,7 +91,7 @@ def test_other_runtimes_give_what_the_checkpoint_gives(
     ours = encode_images(load_model("first", resources=str(workspace.root), device="cpu"), pictures_32).vectors[-count:]
     folder = workspace.root / "database" / "export" / "first"
     vectors, encoded = _outputs(folder / f"encoder{suffix}", images)
-    assert vectors.shape == (count, 8 * 4 * 4)
+    assert vectors.shape == (count, 28 * 8)
     for one, other in ((vectors, embedded), (vectors, ours), (encoded, latent)):
         assert np.abs(one - other).max() < 1e-4
     restored, encoded = _outputs(folder / f"autoencoder{suffix}", images)
@@ -114,14 +114,14 @@ def test_files_say_what_goes_in_and_comes_out(exported: tuple[Workspace, ExportR
         told = json.loads(path.with_name(f"{path.name}.json").read_text())
         assert told["blake2b"] == hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
         assert told["fingerprint"] == mark["files"]["model.safetensors"]["blake2b"]
-        assert (told["checkpoint"], told["pooling"], told["file"]) == ("first", "flatten", path.name)
+        assert (told["checkpoint"], told["pooling"], told["file"]) == ("first", "whitened", path.name)
         assert told["input"] == {
             "name": "images", "dtype": "float32", "shape": ["batch", 3, 32, 32], "range": [0, 1]
         }  # fmt: skip
         assert (told["image_height"], told["image_width"], told["channel_order"]) == (32, 32, "RGB")
         assert any("white" in rule for rule in told["preprocessing"])
         assert any("area" in rule and "32 rows" in rule for rule in told["preprocessing"])
-        first = ["vectors", [128]] if told["network"] == "encoder" else ["reconstruction", [3, 32, 32]]
+        first = ["vectors", [28 * 8]] if told["network"] == "encoder" else ["reconstruction", [3, 32, 32]]
         shapes = [[one["name"], one["shape"][1:]] for one in told["outputs"]]
         assert shapes == [first, ["latent", [8, 4, 4]]]
         if path.suffix == ".onnx":
@@ -275,8 +275,6 @@ def test_images_that_are_gone_and_other_wishes_are_told(copied: Workspace, pictu
         _export(copied, "first", formats="tflite")
     with pytest.raises(UsageError, match="no checkpoint 'none'"):
         _export(copied, "none")
-    with pytest.raises(UsageError, match="no statistics"):
-        _export(copied, "first", pooling="whitened")
     with pytest.raises(Stopped):
         _export(copied, "first", CollectedReport(stop=True))
     with pytest.raises(FextError, match="None of the 1 images"):

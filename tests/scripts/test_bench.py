@@ -30,7 +30,7 @@ def test_training_is_measured_against_peak_eager_and_naive(tmp_path: Path) -> No
 def test_an_unknown_benchmark_is_refused() -> None:
     ended = subprocess.run([CHECKOUT / "scripts/bench", "nothing"], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "There are: analyze, models, pack, train, ui." in ended.stderr
+    assert "There are: analyze, encode, features, models, pack, train, ui." in ended.stderr
 
 
 def test_packing_is_measured_against_decoding(tmp_path: Path) -> None:

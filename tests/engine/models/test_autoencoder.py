@@ -146,38 +146,106 @@ def test_vectors_are_the_pooled_latent(pooling: str, dim: int) -> None:
     images = torch.rand(3, 3, 64, 48)
     with torch.inference_mode():
         latent, vectors = model.encode(images).flatten(2).numpy(), model.embed(images, pooling).numpy()
-    assert vectors.shape == (3, dim)
+    assert vectors.shape == (3, dim) == (3, model.dimension(64, 48, pooling))
     expected = {"flatten": latent.reshape(3, -1), "mean": latent.mean(2)}.get(pooling)
     if expected is None:
         expected = torch.cat([torch.from_numpy(latent.mean(2)), torch.from_numpy(latent.std(2))], 1).numpy()
     assert abs(vectors - expected).max() < 1e-5
 
 
-def test_whitened_vectors_are_uncorrelated_and_of_variance_one() -> None:
-    model = _settled(Autoencoder(ModelSettings(whitening=True, latent_channels=3, downsampling=8), 3))
-    images = torch.rand(200, 3, 32, 32, generator=torch.Generator().manual_seed(4))
-    images = images * torch.rand(200, 3, 1, 1, generator=torch.Generator().manual_seed(5))
+@settings(max_examples=20, deadline=None)
+@given(rows=st.integers(1, 9), columns=st.integers(1, 9), seed=st.integers(0, 2**31 - 1))
+def test_a_pyramid_is_means_and_deviations_in_cells_of_unit_positions(rows: int, columns: int, seed: int) -> None:
+    latent = torch.randn(2, 5, rows, columns, generator=torch.Generator().manual_seed(seed))
+    unit = (latent / latent.square().sum(1, keepdim=True).sqrt()).double()
+    expected = []
+    for side in (1, 2, 3):
+        mean, square = (F.adaptive_avg_pool2d(values, side) for values in (unit, unit.square()))
+        deviation = (square - mean.square()).clamp_min(0).sqrt()
+        expected.append(torch.stack([mean, deviation]).permute(1, 3, 4, 0, 2).flatten(1))
+    found = pooled(latent, "pyramid")
+    assert found.shape == (2, 28 * 5)
+    assert torch.allclose(found.double(), torch.cat(expected, 1), atol=1e-5)
+    assert torch.allclose(pooled(latent * 7, "pyramid"), found, atol=1e-5)
+
+
+def test_a_pyramid_of_an_empty_latent_is_finite() -> None:
+    assert pooled(torch.zeros(1, 3, 4, 4), "pyramid").isfinite().all()
+
+
+def _fitted(count: int = 200) -> tuple[Autoencoder, torch.Tensor]:
+    """Return a network of 84 values a pyramid with the statistics of so many images, and these."""
+    model = _settled(Autoencoder(ModelSettings(latent_channels=3, downsampling=8), 3))
+    images = torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(4))
+    images = images * torch.rand(count, 3, 1, 1, generator=torch.Generator().manual_seed(5))
     model.fit_whitening(images.split(64))
+    return model, images
+
+
+def test_whitened_vectors_are_components_divided_by_the_root_of_their_deviation() -> None:
+    model, images = _fitted()
     with torch.inference_mode():
-        vectors, plain = (model.embed(images, kind).double().numpy() for kind in ("auto", "mean_std"))
-    covariance = np.cov(plain.T, bias=True)
-    moments, components = np.linalg.eigh(covariance)
-    deviations = np.sqrt(moments)
-    expected = (plain - plain.mean(0)) @ components / (deviations + deviations.max() / 1000)
-    assert np.cov(vectors.T, bias=True) == pytest.approx(np.cov(expected.T, bias=True)[::-1, ::-1], abs=1e-3)
-    assert vectors.mean(0) == pytest.approx(0, abs=1e-3)
-    assert model.dimension(32, 32, "auto") == 6
+        vectors, plain = (model.embed(images, kind).double().numpy() for kind in ("auto", "pyramid"))
+    moments, components = np.linalg.eigh(np.cov(plain.T, bias=True))
+    deviations = np.sqrt(moments.clip(0))[::-1]
+    expected = (plain - plain.mean(0)) @ components[:, ::-1]
+    assert vectors.shape == (200, model.dimension(32, 32, "auto")) == (200, 84)
+    assert vectors.mean(0) == pytest.approx(0, abs=1e-4)
+    assert np.cov(vectors.T, bias=True) == pytest.approx(np.diag(deviations), abs=1e-3)
+    sure = deviations > 0.01 * deviations[0]
+    assert sure.sum() > 20
+    expected = expected[:, sure] / np.sqrt(deviations[sure])
+    assert np.abs(vectors[:, sure]) == pytest.approx(np.abs(expected), abs=2e-3)
 
 
-def test_without_statistics_there_is_nothing_to_whiten_by() -> None:
+def test_components_that_few_images_do_not_have_are_zero() -> None:
+    model, images = _fitted(9)
+    others = torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(6))
+    with torch.inference_mode():
+        vectors = model.embed(torch.cat([images, others]), "auto")
+    assert vectors.isfinite().all()
+    assert (vectors[:, 8:] == 0).all()
+    assert vectors[:, :8].std(0).min() > 0
+
+
+def test_a_long_pyramid_becomes_256_values() -> None:
     model = Autoencoder(ModelSettings(), 3)
+    model.fit_whitening([torch.rand(6, 3, 32, 32)])
+    assert model.dimension(32, 32, "auto") == 256
+    assert model.embed(torch.rand(2, 3, 32, 32), "auto").shape == (2, 256)
+
+
+def test_vectors_are_a_function_of_the_weights_that_are_kept() -> None:
+    model, images = _fitted()
+    again = Autoencoder(ModelSettings(latent_channels=3, downsampling=8), 3, seed=1)
+    again.load_state_dict(model.state_dict())
+    with torch.inference_mode():
+        assert torch.equal(again.embed(images[:5], "auto"), model.embed(images[:5], "auto"))
+
+
+@pytest.mark.parametrize("whitening", [True, False])
+def test_without_statistics_there_is_nothing_to_whiten_by(whitening: bool) -> None:
+    model = Autoencoder(ModelSettings(whitening=whitening), 3)
     assert model.pooling("auto") == "flatten"
     with pytest.raises(UsageError, match="no statistics"):
         model.pooling("whitened")
 
 
+@pytest.mark.parametrize("former", [{}, {"whitening.mean": torch.zeros(6), "whitening.map": torch.eye(6)}])
+def test_weights_without_statistics_or_with_those_of_other_vectors_load(former: dict[str, torch.Tensor]) -> None:
+    model, images = _fitted()
+    state = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("whitening.")}
+    again = Autoencoder(ModelSettings(latent_channels=3, downsampling=8), 3, seed=1)
+    again.load_state_dict(state | former)
+    assert again.pooling("auto") == "flatten"
+    with torch.inference_mode():
+        assert torch.equal(again.embed(images[:5], "auto"), model.embed(images[:5], "flatten"))
+    again.fit_whitening(images.split(64))
+    assert again.pooling("auto") == "whitened"
+
+
 def test_vectors_of_equal_images_are_finite_when_whitened() -> None:
-    model = Autoencoder(ModelSettings(whitening=True), 3)
+    model = Autoencoder(ModelSettings(), 3)
     model.fit_whitening([torch.full((3, 3, 32, 32), 0.5)])
     with torch.inference_mode():
         assert model.embed(torch.rand(2, 3, 32, 32), "auto").isfinite().all()
