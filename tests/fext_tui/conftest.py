@@ -94,7 +94,9 @@ class Furniture:
                     "latent": [64, 8, 8], "parameters": 3_100_000, "step": step, "epoch": step / 15,
                     "val_psnr": psnr, "created": at}  # fmt: skip
         (state / "config.json").write_text(json.dumps(document), encoding="utf-8")
-        (state / "model.safetensors").write_bytes(bytes(12_400))
+        (state / "training_state.json").write_text(json.dumps({"seconds": 1234.5, "images": step * 16}))
+        (state.parent / "images.csv").write_text("subset,path,content_hash\ntrain,a.png,1\nvalidation,b.png,2\n")
+        (state / "model.safetensors").write_bytes(bytes(12_200))
         mark_complete(state)
         for tag in ("best", "last"):
             (state.parent / tag).symlink_to(state.name)

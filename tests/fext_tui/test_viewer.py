@@ -363,7 +363,7 @@ async def test_damaged_embeddings_are_told(
     encode(workspace, records)
     (workspace.inference / "mine" / "index.csv").write_text("what")
     async with opened(keys="3 n", size=(120, 36)) as pilot:
-        await until(pilot, lambda: "are damaged" in " ".join(shown(pilot).split()))
+        await until(pilot, lambda: "damaged:" in shown(pilot))
 
 
 async def test_nearest_of_nothing_is_nothing(opened: Opener, workspace: Workspace) -> None:

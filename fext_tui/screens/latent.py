@@ -1,0 +1,154 @@
+"""The latent of a checkpoint: images along the principal components of their vectors, drawn as text."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.style import Style
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from engine.errors import FextError
+from fext_tui.latent import Group, Points, groups_of, legend, plot, read_points, turned
+from fext_tui.screens.base import HEIGHTS
+
+if TYPE_CHECKING:
+    from fext_tui.app import FextApp
+
+_LEAST = (20, 6)
+_TURN = 15.0
+_KEYS = "v 2-D or 3-D   h l turn   c color by {other}   esc back"
+
+
+class ScatterPlot(Widget):
+    """Points as a plot of text."""
+
+    def __init__(self) -> None:
+        super().__init__(id="latent-plot")
+        self._places: list[tuple[float, float]] = []
+        self._groups: list[Group] = []
+
+    def show(self, places: list[tuple[float, float]], groups: list[Group]) -> None:
+        """Draw these points."""
+        self._places, self._groups = places, groups
+        self.refresh()
+
+    def render(self) -> Text:
+        """Return the plot for the present size."""
+        width, height = self.size
+        if not self._places or width < _LEAST[0] or height < _LEAST[1]:
+            return Text()
+        return Text.from_ansi(plot(self._places, self._groups, width, height))
+
+
+class LatentScreen(ModalScreen[None]):
+    """Shows where images lie in the latent."""
+
+    VERTICAL_BREAKPOINTS = HEIGHTS
+    DEFAULT_CSS = """
+    LatentScreen .latent { width: 96%; max-width: 160; height: 96%; padding: 0 1; }
+    LatentScreen ScatterPlot { height: 1fr; }
+    LatentScreen #latent-legend { height: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss(None)", "Back", id="latent.back"),
+        Binding("v", "dimensions", "2-D or 3-D", id="latent.dimensions"),
+        Binding("h,left", "turn(-1)", "Turn left", id="latent.left"),
+        Binding("l,right", "turn(1)", "Turn right", id="latent.right"),
+        Binding("c", "color", "Color", id="latent.color", tooltip="Color by label or by PSNR"),
+    ]
+
+    class Read(Message):
+        """A thread has read the points."""
+
+        def __init__(self, points: Points) -> None:
+            super().__init__()
+            self.points = points
+
+    class Failed(Message):
+        """They cannot be read."""
+
+        def __init__(self, error: FextError) -> None:
+            super().__init__()
+            self.error = error
+
+    def __init__(self, title: str, path: Path) -> None:
+        super().__init__()
+        self._heading = title
+        self._path = path
+        self._points: Points | None = None
+        self._degrees: float | None = None
+        self._by_label = True
+
+    @property
+    def _fext(self) -> "FextApp":
+        return cast("FextApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Give heading, plot, legend."""
+        with Vertical(classes="dialog latent"):
+            yield Static(Content(self._heading), id="latent-title", classes="dialog-title")
+            yield ScatterPlot()
+            yield Static(id="latent-legend")
+            yield Static(id="latent-keys", classes="dialog-keys")
+
+    def on_mount(self) -> None:
+        """Read the points."""
+        self.run_worker(partial(self._read, self._path), thread=True)
+
+    def _read(self, path: Path) -> None:
+        try:
+            self.post_message(self.Read(read_points(path)))
+        except FextError as error:
+            self.post_message(self.Failed(error))
+
+    @on(Failed)
+    def _tell_failure(self, message: Failed) -> None:
+        self._fext.tell_error(message.error)
+        self.dismiss(None)
+
+    @on(Read)
+    def _take(self, message: Read) -> None:
+        self._points = message.points
+        self._by_label = any(message.points.labels)
+        self._draw()
+
+    def _draw(self) -> None:
+        points = self._points
+        if points is None:
+            return
+        groups = groups_of(points, by_label=self._by_label)
+        flat = [(x, y) for x, y, _ in points.places]
+        places = flat if self._degrees is None else turned(points.places, self._degrees)
+        self.query_one(ScatterPlot).show(places, groups)
+        told = Text("   ").join(Text(name, Style(color=f"rgb{color}")) for name, color in legend(groups).items())
+        self.query_one("#latent-legend", Static).update(told)
+        axes = "PC 1 across, PC 2 upward" if self._degrees is None else f"PC 3 upward, turned by {self._degrees:g}°"
+        title = Content.assemble(self._heading, (f"   {len(points.psnr):,} images, {axes}", "$text-muted"))
+        self.query_one("#latent-title", Static).update(title)
+        other = "PSNR" if self._by_label else "label"
+        self.query_one("#latent-keys", Static).update(_KEYS.format(other=other))
+
+    def action_dimensions(self) -> None:
+        """Change between two dimensions and three."""
+        self._degrees = 30.0 if self._degrees is None else None
+        self._draw()
+
+    def action_turn(self, way: int) -> None:
+        """Turn the points about the upright axis."""
+        self._degrees = ((self._degrees if self._degrees is not None else 30.0) + way * _TURN) % 360
+        self._draw()
+
+    def action_color(self) -> None:
+        """Color by PSNR, or by label where there are any."""
+        if self._points is not None:
+            self._by_label = not self._by_label and any(self._points.labels)
+            self._draw()
