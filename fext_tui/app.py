@@ -66,7 +66,7 @@ class FextApp(JobSteering):
     """FeXT in a terminal."""
 
     TITLE = "FeXT"
-    CSS_PATH: ClassVar = ["fext.tcss", "screens/data.tcss", "screens/viewer.tcss"]
+    CSS_PATH: ClassVar = ["fext.tcss", "screens/data.tcss", "screens/viewer.tcss", "screens/checkpoint.tcss"]
     BINDING_GROUP_TITLE = "Everywhere"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
         "data": _data, "model": _model, "viewer": _viewer, "runs": _runs,

@@ -34,7 +34,7 @@ _COLUMNS = {
 _KEYS = "enter figures   w worst   b best   l latent   e evaluate   t on training images   x export   esc back"
 _SHOWN = 200
 """Images, worst or best, that are opened in the Viewer."""
-_LONGEST = 40
+_LONGEST, _LONGEST_SETTINGS = 40, 160
 _NONE_YET = "Nothing was measured yet.\ne  measures the images held out, t those trained on."
 
 
@@ -49,14 +49,6 @@ class CheckpointScreen(ModalScreen[Shown | None]):
     """Tells of a checkpoint and of its evaluations; gives what is to be shown in the Viewer, or None."""
 
     VERTICAL_BREAKPOINTS = HEIGHTS
-    DEFAULT_CSS = """
-    CheckpointScreen .checkpoint { width: 110; max-height: 95%; }
-    CheckpointScreen.-short .checkpoint { max-height: 100%; padding: 0 1; }
-    CheckpointScreen KeyTable { height: auto; max-height: 10; margin: 1 0; background: $surface; }
-    CheckpointScreen.-short KeyTable { max-height: 6; }
-    CheckpointScreen #checkpoint-none { margin-top: 1; }
-    CheckpointScreen.-short #checkpoint-facts { max-height: 9; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "Back", id="checkpoint.back"),
         Binding("w", "images(False)", "Worst", id="checkpoint.worst", tooltip="The images of lowest PSNR, in order"),
@@ -203,7 +195,7 @@ def facts_of(details: CheckpointDetails, workspace: Workspace, now: float) -> Co
         "held out": f"{details.validation_images:,} images, {decibel(facts.val_psnr)}",
         "states": f"{states}; {size(facts.bytes)}, made {age(now, facts.created)} ago",
         "beside": others or "nothing was made of it yet",
-        "settings": changed or "as by default",
+        "settings": shortened(safe(changed), _LONGEST_SETTINGS) or "as by default",
     }
     parts = [Content.assemble((f"{name:<9}", "$text-muted"), safe(value)) for name, value in lines.items()]
     return Content("\n").join(parts)
@@ -221,14 +213,14 @@ def evaluation_words(row: Row) -> Content:
         )
     beside = [f"{one['title']} {one['psnr']:.1f}" for one in told.get("baselines", {}).values()]
     if beside:
-        lines.append(f"The network {row['psnr']:.1f} dB; " + ", ".join(beside))
+        lines.append("PSNR beside: " + " · ".join(beside) + " dB")
     if row["skipped"]:
         lines.append(f"{row['skipped']:,} images could not be read")
     return Content(safe_lines("\n".join(lines)))
 
 
 def _cells(row: Row, workspace: Workspace, now: float) -> list[Text]:
-    name = {"validation": "held out", "training": "training"}.get(row["subset"])
+    name = {"validation": "held out", "training": "trained on", "all": "all of the run"}.get(row["subset"])
     where = name or shortened(safe(folder_name(workspace.actual_path(row["folder"]))), _LONGEST)
     return [
         Text(where),

@@ -53,11 +53,6 @@ class LatentScreen(ModalScreen[None]):
     """Shows where images lie in the latent."""
 
     VERTICAL_BREAKPOINTS = HEIGHTS
-    DEFAULT_CSS = """
-    LatentScreen .latent { width: 96%; max-width: 160; height: 96%; padding: 0 1; }
-    LatentScreen ScatterPlot { height: 1fr; }
-    LatentScreen #latent-legend { height: auto; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "Back", id="latent.back"),
         Binding("v", "dimensions", "2-D or 3-D", id="latent.dimensions"),
