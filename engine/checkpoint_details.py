@@ -222,9 +222,3 @@ def summary_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
-
-
-def differing_settings(several: Sequence[CheckpointDetails]) -> dict[str, tuple[Any, ...]]:
-    """Return the settings that are not the same in all: their values by dotted key, in the order of the checkpoints."""
-    values = {key: tuple(one.settings[key] for one in several) for key in FIELDS}
-    return {key: found for key, found in values.items() if any(value != found[0] for value in found[1:])}

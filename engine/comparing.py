@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from engine.checkpoints import find_checkpoint, read_config
 from engine.errors import FextError
@@ -74,8 +74,16 @@ def _settings(records: Records, name: str, jobs: Sequence[JobRow]) -> dict[str, 
         return {}
 
 
-def differing(runs: Sequence[RunFacts]) -> dict[str, tuple[Any, ...]]:
-    """Return the settings that are not the same in all runs: their values, by dotted key, in the order of the runs."""
-    keys = dict.fromkeys(key for run in runs for key in run.settings)
-    values = {key: tuple(run.settings.get(key) for run in runs) for key in keys}
+class HasSettings(Protocol):
+    """What has settings by dotted key: a run, or a checkpoint."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings."""
+
+
+def differing(several: Sequence[HasSettings]) -> dict[str, tuple[Any, ...]]:
+    """Return the settings that are not the same in all: their values by dotted key, in the order given."""
+    keys = dict.fromkeys(key for one in several for key in one.settings)
+    values = {key: tuple(one.settings.get(key) for one in several) for key in keys}
     return {key: found for key, found in values.items() if any(value != found[0] for value in found[1:])}

@@ -10,17 +10,23 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.checkpoints import find_checkpoint
-from engine.embeddings import EMBEDDINGS_FILE, EmbeddingWriter, FormerVectors, KnownVector, Origin, folder_of
+from engine.embeddings import (
+    EMBEDDINGS_FILE,
+    INDEX_FILE,
+    EmbeddingWriter,
+    FormerVectors,
+    KnownVector,
+    Origin,
+    folder_of,
+)
 from engine.errors import UsageError
-from engine.files import printable
 from engine.images.decode import content_hash
 from engine.images.pack import ImageStore, find_pack
-from engine.images.scan import ImageFile, Manifest, none_readable, scan
+from engine.images.scan import ImageFile, Manifest, none_readable, scan, warn_of_skipped
 from engine.images.stream import Batch, stream, stream_packed
 from engine.models.loading import LoadedModel, load_for_use
 from engine.records import Records
@@ -30,7 +36,6 @@ from engine.workspace import Workspace, find_workspace
 
 _AT_ONCE = 1024
 """Vectors that are gathered and written at once."""
-_WARNED = 3
 
 
 @dataclass(frozen=True)
@@ -120,31 +125,13 @@ def _manifest_of(paths: list[Path]) -> Manifest:
     return Manifest(Path("/"), tuple(files))
 
 
-@torch.inference_mode()
-def embed(model: LoadedModel, images: NDArray[np.uint8], pooling: Pooling) -> Tensor:
-    """Return the vectors (n, D) float32 of pictures (n, H, W, C), on the device and perhaps still in the making.
-
-    They are a function of the pictures and the weights alone.
-    """
-    if not len(images):
-        return torch.empty((0, dimension(model, pooling)))
-    with model.device.autocast():
-        return model.model.embed(model.to_device(images), pooling).float()
-
-
-def dimension(model: LoadedModel, pooling: Pooling) -> int:
-    """Return D of the vectors."""
-    data = model.config.settings.data
-    return model.model.dimension(data.image_height, data.image_width, pooling)
-
-
 def embedded(
     model: LoadedModel, batches: Iterable[Batch], pooling: Pooling
 ) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
     """Yield batches with their vectors (n, D); a GPU computes one batch while the one before is taken."""
     waiting: deque[tuple[Batch, Tensor]] = deque()
     for batch in batches:
-        waiting.append((batch, embed(model, batch.images, pooling)))
+        waiting.append((batch, model.embed(batch.images, pooling)))
         if len(waiting) > model.device.is_gpu:
             yield _fetched(waiting)
     while waiting:
@@ -233,7 +220,7 @@ def _origin(model: LoadedModel, encoding: EncodingSettings) -> Origin:
         image_height=data.image_height,
         image_width=data.image_width,
         image_channels=model.config.image_channels,
-        dim=dimension(model, encoding.pooling),
+        dim=model.dimension(encoding.pooling),
     )
 
 
@@ -274,7 +261,7 @@ class _Encoding:
             seen += batch.seen
             self._report.progress("encoding", seen, len(self._manifest.files), "images")
         self._add(writer, remaining, {})
-        _warn(skipped, self._report)
+        warn_of_skipped(skipped, INDEX_FILE, self._report)
         return skipped
 
     def _batches(self, pack: ImageStore | None) -> Iterator[Batch]:
@@ -307,10 +294,3 @@ def _target(workspace: Workspace, checkpoint: str, source: Path) -> Path:
     target = workspace.inference / checkpoint
     is_its_own = folder_of(target) in {"", workspace.stored_path(source)}
     return target if is_its_own else target / workspace.label_of(source)
-
-
-def _warn(skipped: list[tuple[str, str]], report: Report) -> None:
-    for path, reason in skipped[:_WARNED]:
-        report.log(f"Skipped {printable(path)}: {reason}", "warning")
-    if len(skipped) > _WARNED:
-        report.log(f"Skipped {len(skipped) - _WARNED:,} more; index.csv lists all.", "warning")

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from engine.checkpoints import IMAGES_FILE, CheckpointConfig, find_checkpoint, fingerprint
+from engine.checkpoints import CheckpointConfig, find_checkpoint, fingerprint
 from engine.errors import FextError, UsageError
-from engine.files import replace_file, write_error
-from engine.images.dataset import TRAIN, VALIDATION, read_listing
+from engine.files import make_folder, replace_file
+from engine.images.of_run import RunImages
 from engine.images.scan import Manifest, none_readable, scan
 from engine.images.stream import stream
 from engine.models import Autoencoder
@@ -222,15 +222,12 @@ def _manifest(workspace: Workspace, config: CheckpointConfig, run: Path, folder:
     """Return the images of a folder, else those held out in training, else those trained on, that are there still."""
     if folder:
         return scan(workspace.actual_path(folder), report)
-    data = config.settings.data
-    listing = read_listing(run / IMAGES_FILE)
-    for side, source in ((VALIDATION, data.validation_folder or data.folder), (TRAIN, data.folder)):
-        paths = {path for subset, path, _ in listing if subset == side}
-        place = workspace.actual_path(source) if source else workspace.images
-        if paths and place.exists():
-            manifest = scan(place, report)
-            if files := tuple(file for file in manifest.files if file.path in paths):
-                return Manifest(place, files)
+    images = RunImages(workspace, config, run, report)
+    for side in ("validation", "training"):
+        try:
+            return images.side(side)
+        except UsageError:
+            continue
     raise UsageError(f"The images that {run.name} was trained with are gone.", "Give a folder of images to check with.")
 
 
@@ -403,9 +400,6 @@ def _keep(path: Path, content: bytes, description: Mapping[str, Any]) -> None:
     """Write a file and its description, each in the place of an older one."""
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
     whole = {"file": path.name, **description, "blake2b": digest, "created": time.time()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(path, error) from error
+    make_folder(path.parent)
     replace_file(path, content)
     replace_file(path.with_name(f"{path.name}.json"), (json.dumps(whole, indent=2) + "\n").encode())

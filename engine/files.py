@@ -49,6 +49,20 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             Path(temporary).unlink(missing_ok=True)
 
 
+def make_folder(path: Path) -> Path:
+    """Return a folder, made with those above it where it is missing.
+
+    Raises:
+        FextError: it cannot be made.
+
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from error
+    return path
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder to fill; afterwards it is flushed and renamed to ``path``, which must not exist.

@@ -168,13 +168,12 @@ def _encoded(workspace: Workspace, one: _Set, image: Path, settings: Settings) -
     embeddings = read_embeddings(one.place)
     origin = embeddings.origin
     state = _maker(workspace, one, origin.fingerprint, image)
-    from engine.encoding import embed
     from engine.images.decode import load_image
     from engine.models.loading import load_for_use
 
     pixels = load_image(image, origin.image_height, origin.image_width, origin.image_channels == 1)
     same = settings.with_values({"device.precision": origin.precision, "encoding.pooling": origin.pooling})
-    vector = embed(load_for_use(state, same.device), pixels[None], same.encoding.pooling)[0].cpu().numpy()
+    vector = load_for_use(state, same.device).embed(pixels[None], same.encoding.pooling)[0].cpu().numpy()
     return _Query(one, embeddings, vector, None)
 
 

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from engine.anomalies.reference import Judge, Reference, read_reference, write_reference
 from engine.anomalies.scoring import Neighborhood, Scores, measured
 from engine.checkpoints import IMAGES_FILE, digest
-from engine.encoding import dimension
 from engine.errors import UsageError
-from engine.evaluation.images import RunImages
 from engine.images.dataset import TRAIN, VALIDATION, read_listing
+from engine.images.of_run import RunImages
 from engine.images.scan import ImageFile, Manifest, scan
 from engine.models.loading import LoadedModel
 from engine.report import Report
@@ -89,7 +88,7 @@ class _Making:
         self._workspace = workspace
         self._model = model
         self._report = report
-        self._dim = dimension(model, "auto")
+        self._dim = model.dimension("auto")
         self._most = max(2, min(settings.anomalies.reference_images, _MOST_VECTOR_BYTES // (4 * self._dim)))
 
     def key(self, images: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.anomalies.scoring import SCORES, Neighborhood, Scores
-from engine.files import replacing, write_error
+from engine.files import make_folder, replacing
 
 Judge = Literal["validation", "training", "folder"]
 
@@ -75,10 +75,7 @@ def write_reference(path: Path, key: str, reference: Reference) -> None:
         FextError: the file cannot be written.
 
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(path, error) from error
+    make_folder(path.parent)
     with replacing(path) as file:
         np.savez(
             file,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.anomalies.ranking import COMBINED, Judged, MostUnusual
 from engine.anomalies.reference import Judge, Reference
 from engine.anomalies.scoring import SCORES
-from engine.files import replace_file, write_error
+from engine.files import make_folder, replace_file
 from engine.plots import reconstruction_figure
 from engine.plots.anomalies import ScorePanel, scores_figure
 
@@ -92,10 +92,7 @@ def write_tables(result: AnomalyResult, scored: Scored, labels: Mapping[str, int
     table = Path(result.table)
     skipped = [{"path": path, "reason": reason} for path, reason in scored.skipped]
     content = json.dumps({**facts, **asdict(result), "unreadable": skipped}, indent=2)
-    try:
-        table.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(table, error) from error
+    make_folder(table.parent)
     replace_file(table, _table(scored, labels))
     replace_file(table.with_name(REPORT_FILE), f"{content}\n".encode())
 

@@ -23,8 +23,7 @@ from engine.anomalies.results import (
 )
 from engine.anomalies.scoring import SCORES, Scores, measured
 from engine.checkpoints import find_checkpoint
-from engine.files import printable
-from engine.images.scan import Manifest, none_readable, scan
+from engine.images.scan import Manifest, none_readable, scan, warn_of_skipped
 from engine.models.loading import LoadedModel, load_for_use
 from engine.records import Records
 from engine.report import Report
@@ -32,7 +31,6 @@ from engine.settings import Settings
 from engine.workspace import Workspace
 
 _SHOWN = 16
-_WARNED = 3
 
 
 def find_anomalies(
@@ -121,10 +119,7 @@ def _score(settings: Settings, model: LoadedModel, manifest: Manifest, usual: Re
         scores.append(np.column_stack([found.errors, neighborhood.distances(found.vectors, found.contents)]))
         unusual.add(batch, found.restored, judge(scores[-1], usual, percentile))
         paths += [file.path for file in batch.files]
-    for path, reason in skipped[:_WARNED]:
-        report.log(f"Skipped {printable(path)}: {reason}", "warning")
-    if len(skipped) > _WARNED:
-        report.log(f"Skipped {len(skipped) - _WARNED:,} more; {REPORT_FILE} lists all.", "warning")
+    warn_of_skipped(skipped, REPORT_FILE, report)
     if not paths:
         raise none_readable(manifest.folder, skipped)
     return Scored(paths, judge(np.concatenate(scores), usual, percentile), unusual, skipped)

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.errors import UsageError
@@ -102,20 +101,13 @@ def draw_sample(done: Evaluated, report: Report) -> Sample:
     for batch in stream(some, data, evaluation.batch_size, done.settings.device.workers):
         go_on(report)
         if len(batch.images):
-            vectors.append(_embedded(done, batch.images))
+            vectors.append(done.model.embed(batch.images, "auto").cpu().numpy())
             pictures += [resize(image, _SIDE, _SIDE) for image in batch.images]
         paths += [file.path for file in batch.files]
         report.progress("encoding", len(paths), count, "images")
     numbers = np.array([number_of[path] for path in paths], np.int64)
     pooling = done.model.model.pooling("auto")
     return Sample(numbers, paths, np.concatenate(vectors), np.stack(pictures), pooling)
-
-
-@torch.inference_mode()
-def _embedded(done: Evaluated, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    with done.model.device.autocast():
-        vectors = done.model.model.embed(done.model.to_device(images), "auto")
-    return vectors.float().cpu().numpy()
 
 
 def remove_features(folder: Path) -> None:

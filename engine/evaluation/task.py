@@ -15,10 +15,11 @@ from engine.evaluation import gallery
 from engine.evaluation.baselines import Baseline, fit_baselines
 from engine.evaluation.features import draw_sample, feature_sections, refuse_unknown_colors, remove_features
 from engine.evaluation.fidelity import about_section, comparison_section, means, summary_section
-from engine.evaluation.images import RunImages, choose_images, named_files
+from engine.evaluation.images import choose_images, named_files
 from engine.evaluation.measuring import Evaluated, Measured, measure
 from engine.evaluation.report import IMAGES_TABLE, PAGE, write_images, write_report
-from engine.files import printable, write_error
+from engine.files import make_folder, printable
+from engine.images.of_run import RunImages
 from engine.images.scan import none_readable
 from engine.models.loading import LoadedModel, load_for_use
 from engine.plots import curves_figure
@@ -120,7 +121,7 @@ def evaluate(
     if not measured.paths:
         raise none_readable(chosen.manifest.folder, measured.skipped)
 
-    target = _made(workspace.validation / checkpoint / chosen.name)
+    target = make_folder(workspace.validation / checkpoint / chosen.name)
     done = Evaluated(checkpoint, settings, model, chosen, measured, target)
     galleries = gallery.choose(settings, measured, asked)
     gallery.draw(done, galleries)
@@ -199,14 +200,6 @@ def _baselines(settings: Settings, model: LoadedModel, run: RunImages, report: R
         report.log(f"No baselines: {error.cause}", "warning")
         return []
     return fit_baselines(settings, model, training, report)
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(folder, error) from error
-    return folder
 
 
 def _rows(measured: Measured) -> Iterator[dict[str, Any]]:

@@ -145,6 +145,14 @@ def none_readable(folder: Path, skipped: Sequence[tuple[str, str]]) -> FextError
     )
 
 
+def warn_of_skipped(skipped: Sequence[tuple[str, str]], told_by: str, report: Report) -> None:
+    """Warn of images that were skipped, as (relative path, reason): of the first, and where all are listed."""
+    for path, reason in skipped[:_WARNED]:
+        report.log(f"Skipped {printable(path)}: {reason}", "warning")
+    if len(skipped) > _WARNED:
+        report.log(f"Skipped {len(skipped) - _WARNED:,} more; {told_by} lists all.", "warning")
+
+
 class _Search:
     """What looking for image files leaves out, told in the end."""
 

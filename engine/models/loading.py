@@ -14,7 +14,7 @@ from engine.checkpoints import MODEL_FILE, CheckpointConfig, fingerprint, read_c
 from engine.device import Device, choose_device
 from engine.errors import FextError
 from engine.models.autoencoder import Autoencoder
-from engine.settings import DeviceSettings
+from engine.settings import DeviceSettings, Pooling
 from engine.tensors import to_float
 
 
@@ -70,6 +70,26 @@ class LoadedModel:
     def to_device(self, images: NDArray[np.uint8]) -> Tensor:
         """Return pictures (B, H, W, C) as float32 (B, C, H, W) in [0, 1] on the device."""
         return to_float(torch.from_numpy(images).to(self.device.handle))
+
+    @torch.inference_mode()
+    def embed(self, images: NDArray[np.uint8], pooling: Pooling) -> Tensor:
+        """Return the vectors (n, D) float32 of pictures (n, H, W, C), on the device and perhaps still in the making.
+
+        They are a function of the pictures and the weights alone.
+
+        Raises:
+            UsageError: whitened vectors are asked of a network without the statistics.
+
+        """
+        if not len(images):
+            return torch.empty((0, self.dimension(pooling)))
+        with self.device.autocast():
+            return self.model.embed(self.to_device(images), pooling).float()
+
+    def dimension(self, pooling: Pooling) -> int:
+        """Return D of the vectors."""
+        data = self.config.settings.data
+        return self.model.dimension(data.image_height, data.image_width, pooling)
 
 
 def load_for_use(state: Path, settings: DeviceSettings) -> LoadedModel:

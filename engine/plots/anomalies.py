@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from engine.files import printable
-from engine.plots.style import COLORS, DPI, INK, QUIET, head, label, new_figure, plain, save
+from engine.plots.style import COLORS, CUT, DPI, INK, QUIET, head, label, new_figure, plain, save
 
-_CUT = "#CC79A7"
 _BINS = 32
 _WIDEST = 4
 """Values beyond this many thresholds stand in the last bar."""
@@ -64,7 +63,7 @@ def _histogram(axes: Axes, panel: ScorePanel) -> None:
         shares = 100 * counts / max(1, len(values))
         axes.stairs(shares, edges, fill=True, color=color, alpha=0.22)
         axes.stairs(shares, edges, color=color, linewidth=1.6, label=f"{printable(name)} ({len(values):,})")
-    axes.axvline(panel.threshold, color=_CUT, linewidth=1.6, label="threshold", clip_on=False)
+    axes.axvline(panel.threshold, color=CUT, linewidth=1.6, label="threshold", clip_on=False)
     axes.set(xlim=(edges[0], edges[-1]), ylim=(0, None))
     beyond = int((every > high).sum())
     if beyond:

@@ -15,9 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from engine.files import printable
-from engine.plots.style import AXIS, BLUE, COLORS, DPI, INK, ORANGE, QUIET, head, new_figure, plain, save
+from engine.plots.style import AXIS, BLUE, COLORS, CUT, DPI, INK, ORANGE, QUIET, head, new_figure, plain, save
 
-_CUT = "#CC79A7"
 _BINS = 32
 _PANELS_ACROSS = 7
 _PANEL, _BARS = (232, 205), (190, 122)
@@ -153,7 +152,7 @@ class _Panels:
         for cut in panel.cuts:
             if low <= cut <= high:
                 x = float(across(cut))
-                self._line(_CUT, (x, base), (x, base - _BARS[1]))
+                self._line(CUT, (x, base), (x, base - _BARS[1]))
         self._text((left, corner[1] + 12), name, 9.5, INK, "left")
         self._text((left + _BARS[0], corner[1] + 12), printable(panel.note), 8, QUIET, "right")
         for tick in MaxNLocator(3).tick_values(low, high):

@@ -11,13 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from engine.files import printable, replace_file, write_error
+from engine.files import make_folder, printable, replace_file
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 """Two colors that are told apart with any color vision (M. Okabe and K. Ito, 2008)."""
 
 INK, QUIET, AXIS, GRID = "#1f2730", "#59636e", "#c4ccd4", "#e3e8ec"
-COLORS = (BLUE, ORANGE, "#009E73", "#CC79A7")
+CUT = "#CC79A7"
+"""Lines where something is cut off."""
+COLORS = (BLUE, ORANGE, "#009E73", CUT)
 DPI = 100
 
 
@@ -65,8 +67,5 @@ def save(figure: Figure, path: Path) -> None:
     """
     content = io.BytesIO()
     figure.savefig(content, format="png", pil_kwargs={"compress_level": 1})
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(path, error) from error
+    make_folder(path.parent)
     replace_file(path, content.getvalue())

@@ -11,7 +11,7 @@ from PIL import Image
 
 from engine.device import Device
 from engine.errors import FextError
-from engine.files import replacing, write_error
+from engine.files import make_folder, replacing, write_error
 from engine.images.dataset import TrainingData
 from engine.models import Autoencoder
 from engine.plots import learning_figure
@@ -104,10 +104,7 @@ class Probes:
             raise write_error(self._folder, error) from error
 
     def _write(self, path: Path, pixels: Pixels) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise write_error(path, error) from error
+        make_folder(path.parent)
         with replacing(path) as file:
             Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(file, "PNG")
 

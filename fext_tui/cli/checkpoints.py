@@ -12,7 +12,6 @@ from rich.table import Table
 from engine.checkpoint_details import (
     CheckpointDetails,
     checkpoint_details,
-    differing_settings,
     summary_csv,
     summary_of,
 )
@@ -25,9 +24,11 @@ from engine.checkpoints import (
     read_config,
     tags_of,
 )
+from engine.comparing import differing
 from engine.files import replace_file
 from engine.settings import text_of
 from engine.upkeep import remove_checkpoint, rename_checkpoint, sizes_of_belongings
+from fext_tui.cli.compare import differing_table
 from fext_tui.cli.invocation import Invocation, absolute
 from fext_tui.cli.maintain import ask
 from fext_tui.cli.options import workspace_options
@@ -177,16 +178,15 @@ def compare(invocation: Invocation, names: tuple[str, ...], file: str | None) ->
         found = [checkpoint_details(invocation.workspace(), records, name) for name in dict.fromkeys(names)]
         found.sort(key=lambda one: -(one.facts.val_psnr or 0.0))
         rows = [summary_of(records, one) for one in found]
-    changed = differing_settings(found)
+    changed = differing(found)
     if file:
         replace_file(absolute(file), summary_csv(rows))
     values = [
         row | {"settings": {key: one.settings[key] for key in changed}} for row, one in zip(rows, found, strict=True)
     ]
     written = f"The whole table is in {safe(absolute(file))}." if file else ""
-    invocation.answer(
-        {"checkpoints": values}, Group(_summary_table(rows), "", _differing_table(found, changed), written)
-    )
+    table = differing_table([one.facts.name for one in found], changed)
+    invocation.answer({"checkpoints": values}, Group(_summary_table(rows), "", table, written))
     return 0
 
 
@@ -203,17 +203,6 @@ def _summary_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             number(row["train_images"]), number(row["epochs"]), duration(row["seconds"]), number(row["batch_size"]),
             f"{row['learning_rate']:g}", image, number(row["parameters"]),
         )  # fmt: skip
-    return table
-
-
-def _differing_table(found: Sequence[CheckpointDetails], changed: Mapping[str, tuple[Any, ...]]) -> Table | str:
-    if len(found) < 2:
-        return ""
-    if not changed:
-        return "Their settings are the same."
-    table = plain_table("setting", *(safe(one.facts.name) for one in found))
-    for key, values in changed.items():
-        table.add_row(key, *(safe(text_of(value)) for value in values))
     return table
 
 

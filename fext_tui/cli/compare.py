@@ -1,7 +1,9 @@
 """``fext compare``."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import click
 from rich.console import Group
@@ -27,7 +29,8 @@ def compare(invocation: Invocation, runs: tuple[str, ...]) -> int:
     found.sort(key=lambda run: -(run.psnr or 0.0))
     changed = differing(found)
     values = [asdict(run) | {"settings": {key: run.settings.get(key) for key in changed}} for run in found]
-    invocation.answer({"runs": values}, Group(_figures(found, now), "", _settings(found, changed)))
+    table = differing_table([run.name for run in found], changed)
+    invocation.answer({"runs": values}, Group(_figures(found, now), "", table))
     return 0
 
 
@@ -44,12 +47,13 @@ def _figures(runs: list[RunFacts], now: float) -> Table:
     return table
 
 
-def _settings(runs: list[RunFacts], changed: dict[str, tuple[object, ...]]) -> Table | str:
-    if len(runs) < 2:
+def differing_table(names: Sequence[str], changed: Mapping[str, Sequence[Any]]) -> Table | str:
+    """Return the settings in which several things differ, by dotted key, with the values of each; None is empty."""
+    if len(names) < 2:
         return ""
     if not changed:
         return "Their settings are the same."
-    table = plain_table("setting", *(safe(run.name) for run in runs))
+    table = plain_table("setting", *map(safe, names))
     for key, values in changed.items():
         table.add_row(key, *(safe(text_of(value)) if value is not None else "" for value in values))
     return table

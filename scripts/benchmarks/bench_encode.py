@@ -22,7 +22,7 @@ from rich.table import Table
 
 from engine.checkpoints import find_checkpoint
 from engine.embeddings import EmbeddingWriter, Origin
-from engine.encoding import embed, embedded, encode
+from engine.encoding import embedded, encode
 from engine.images.parallel import worker_count
 from engine.images.scan import ImageFile, scan
 from engine.images.stream import stream
@@ -75,7 +75,7 @@ def encode_one_by_one(model: LoadedModel, settings: Settings, paths: Sequence[Pa
         pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
         assert pixels is not None
         resized = cv2.resize(pixels, (data.image_width, data.image_height), interpolation=cv2.INTER_AREA)
-        vectors.append(embed(model, np.asarray(resized, np.uint8)[None], settings.encoding.pooling).cpu().numpy())
+        vectors.append(model.embed(np.asarray(resized, np.uint8)[None], settings.encoding.pooling).cpu().numpy())
     np.save(target, np.concatenate(vectors))
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from engine.checkpoint_details import checkpoint_details, differing_settings, summary_csv, summary_of
+from engine.checkpoint_details import checkpoint_details, summary_csv, summary_of
 from engine.checkpoints import find_checkpoint
+from engine.comparing import differing
 from engine.encoding import encode
 from engine.errors import FextError, UsageError
 from engine.evaluation import evaluate
@@ -75,7 +76,7 @@ def test_the_summary_holds_what_was_set_and_told(
     other = small(training__schedule="hold_decay", training__hold_steps=3, data__validation_fraction=0)
     _train(workspace, records, other, "second")
     several = [checkpoint_details(workspace, records, name) for name in ("first", "second")]
-    assert differing_settings(several) == {
+    assert differing(several) == {
         "data.validation_fraction": (0.2, 0.0),
         "training.schedule": ("cosine", "hold_decay"),
         "training.hold_steps": (1000, 3),
