@@ -18,6 +18,7 @@ from engine.workspace import Workspace
 from fext_tui.hangup import leave_at_once, leave_on_hangup
 from fext_tui.keys import describe_keys, offered
 from fext_tui.screens.dialogs import Choose, Reading
+from fext_tui.sources import Chosen
 from fext_tui.steering import JobSteering
 from fext_tui.theme import DARK, LIGHT, THEMES
 from fext_tui.widgets.job_facts import error_facts
@@ -158,6 +159,13 @@ class FextApp(JobSteering):
         await self.switch_mode("viewer")
         assert isinstance(self.screen, ViewerScreen)
         self.screen.show_paths(title, paths)
+
+    async def show_chosen(self, chosen: Chosen | None) -> None:
+        """Show in the Viewer what a dialog left to be shown, if anything."""
+        if chosen is not None and chosen.title:
+            await self.open_all_in_viewer(chosen.title, chosen.paths)
+        elif chosen is not None:
+            await self.open_in_viewer(chosen.paths[0])
 
     async def show_curves(self) -> None:
         """Show the curves of the followed job."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import FextError
+from fext_tui.plotting import ONE_AT_A_TIME, Rgb
 from fext_tui.text import safe, shortened
-
-Rgb = tuple[int, int, int]
 
 MARKERS = "●▲■◆+x*o"
 """One for each of the labels of most images; the rest share ``·``."""
@@ -103,16 +102,17 @@ def plot(places: Sequence[tuple[float, float]], groups: Sequence[Group], width: 
     """Return points as text with escape codes, ``width`` columns by ``height`` rows, both axes of one scale."""
     from textual_plotext.plot import Plot
 
-    drawing = Plot()
-    drawing._set_size(width, height)
-    drawing.theme("clear")
-    (left, right), (low, high) = _limits(places, width, height)
-    drawing.xlim(left, right)
-    drawing.ylim(low, high)
-    for group in groups:
-        x, y = zip(*(places[number] for number in group.numbers), strict=True)
-        drawing.scatter(list(x), list(y), marker=group.marker, color=group.color)
-    return str(drawing.build())
+    with ONE_AT_A_TIME:
+        drawing = Plot()
+        drawing._set_size(width, height)
+        drawing.theme("clear")
+        (left, right), (low, high) = _limits(places, width, height)
+        drawing.xlim(left, right)
+        drawing.ylim(low, high)
+        for group in groups:
+            x, y = zip(*(places[number] for number in group.numbers), strict=True)
+            drawing.scatter(list(x), list(y), marker=group.marker, color=group.color)
+        return str(drawing.build())
 
 
 def _limits(

@@ -11,7 +11,7 @@ from fext_tui.series import Series
 
 Rgb = tuple[int, int, int]
 
-_ONE_AT_A_TIME = threading.Lock()
+ONE_AT_A_TIME = threading.Lock()
 """plotext keeps some of its state in its modules."""
 
 
@@ -31,7 +31,7 @@ def drawn(curves: Sequence[Curve], width: int, height: int, *, logarithmic: bool
     Where a point stands for several values, the range of them is dimmed; on a logarithmic scale only points are drawn.
     A peak of the first steps that would flatten all else is cut off.
     """
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         return _Drawing(curves, width, height, logarithmic=logarithmic).lines()
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.images.scan import root_of
 from engine.settings import Settings
@@ -23,6 +24,13 @@ class Source:
     def root(self) -> Path:
         """The folder that names are relative to."""
         return root_of(self.folder)
+
+
+class Chosen(NamedTuple):
+    """What a dialog leaves to be shown: files under a title, or without one a file or folder where it belongs."""
+
+    paths: tuple[Path, ...]
+    title: str = ""
 
 
 def training_folder(workspace: Workspace, settings: Settings) -> Path:

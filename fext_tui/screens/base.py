@@ -1,15 +1,20 @@
-"""What the four screens share: the bar on top, the bar of the job, the footer, and how they fit the terminal."""
+"""What screens share: the bars of the four, how they fit the terminal, and how dialogs work on threads."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.events import Click, Resize
-from textual.screen import Screen
+from textual.message import Message
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
+from engine.errors import FextError
 from fext_tui.machine import machine_words
 from fext_tui.text import folder_name, shortened
 from fext_tui.widgets.job_bar import JobBar
@@ -17,6 +22,8 @@ from fext_tui.widgets.key_line import KeyLine
 
 if TYPE_CHECKING:
     from fext_tui.app import FextApp
+
+Result = TypeVar("Result")
 
 Breakpoints = list[tuple[int, str]]
 WIDTHS: Breakpoints = [(0, "-narrow"), (100, "-medium"), (150, "-wide")]
@@ -114,3 +121,39 @@ class FextScreen(Screen[None]):
             self.set_focus(None)
         else:
             self.fext.dismiss_job()
+
+
+class WorkingDialog(ModalScreen[Result]):
+    """Base of dialogs that work on threads: what goes wrong there is told, and may close the dialog."""
+
+    CLOSES_ON_FAILURE: ClassVar[bool] = False
+    VERTICAL_BREAKPOINTS = HEIGHTS
+
+    class Failed(Message):
+        """Something cannot be read or written."""
+
+        def __init__(self, error: Exception) -> None:
+            super().__init__()
+            self.error = error
+
+    @property
+    def fext(self) -> "FextApp":
+        """The app, as what it is."""
+        return cast("FextApp", self.app)
+
+    def in_thread(self, work: Callable[[], object], group: str) -> None:
+        """Do work on a thread; what goes on in its group is no longer wanted."""
+        self.run_worker(partial(self.tried, work), group=group, exclusive=True, thread=True)
+
+    def tried(self, work: Callable[[], object]) -> None:
+        """Do work, on a thread, and tell what it raises."""
+        try:
+            work()
+        except (FextError, OSError) as error:
+            self.post_message(self.Failed(error))
+
+    @on(Failed)
+    def _tell_failure(self, message: Failed) -> None:
+        self.fext.tell_error(message.error)
+        if self.CLOSES_ON_FAILURE:
+            self.dismiss(None)

@@ -2,8 +2,7 @@
 
 import json
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -12,20 +11,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import DataTable, Static
 
 from engine.checkpoint_details import CheckpointDetails, checkpoint_details
-from engine.errors import FextError
 from engine.images.scan import root_of
 from engine.records import Records, Row
 from engine.workspace import Workspace
-from fext_tui.screens.base import HEIGHTS
+from fext_tui.screens.base import WorkingDialog
+from fext_tui.sources import Chosen
 from fext_tui.text import age, decibel, duration, folder_name, number, safe, safe_lines, shortened, size
 from fext_tui.widgets.table import KeyTable, right
-
-if TYPE_CHECKING:
-    from fext_tui.app import FextApp
 
 _COLUMNS = {
     "set": "set", "images": "images", "psnr": "PSNR dB", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "mae": "MAE",
@@ -38,17 +33,10 @@ _LONGEST, _LONGEST_SETTINGS = 40, 160
 _NONE_YET = "Nothing was measured yet.\ne  measures the images held out, t those trained on."
 
 
-class Shown(NamedTuple):
-    """What to show in the Viewer: a folder, or files in an order under a title."""
-
-    paths: tuple[Path, ...]
-    title: str
-
-
-class CheckpointScreen(ModalScreen[Shown | None]):
+class CheckpointScreen(WorkingDialog[Chosen | None]):
     """Tells of a checkpoint and of its evaluations; gives what is to be shown in the Viewer, or None."""
 
-    VERTICAL_BREAKPOINTS = HEIGHTS
+    CLOSES_ON_FAILURE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "Back", id="checkpoint.back"),
         Binding("w", "images(False)", "Worst", id="checkpoint.worst", tooltip="The images of lowest PSNR, in order"),
@@ -66,21 +54,10 @@ class CheckpointScreen(ModalScreen[Shown | None]):
             super().__init__()
             self.details = details
 
-    class Failed(Message):
-        """The checkpoint or the records cannot be read."""
-
-        def __init__(self, error: FextError) -> None:
-            super().__init__()
-            self.error = error
-
     def __init__(self, name: str) -> None:
         super().__init__()
         self._checkpoint = name
         self._evaluations: dict[str, Row] = {}
-
-    @property
-    def _fext(self) -> "FextApp":
-        return cast("FextApp", self.app)
 
     def compose(self) -> ComposeResult:
         """Give heading, facts, evaluations and what the one under the cursor says."""
@@ -96,31 +73,23 @@ class CheckpointScreen(ModalScreen[Shown | None]):
         """Read, and read again when a job has ended."""
         self.query_one("#checkpoint-none").display = False
         self.query_one(KeyTable).focus()
-        self._fext.job_ended.subscribe(self, lambda _: self._read())
+        self.fext.job_ended.subscribe(self, lambda _: self._read())
         self._read()
 
     def _read(self) -> None:
-        self.run_worker(self._read_all, group="checkpoint", exclusive=True, thread=True)
+        self.in_thread(self._read_all, "checkpoint")
 
     def _read_all(self) -> None:
-        try:
-            with Records(self._fext.workspace) as records:
-                self.post_message(self.Read(checkpoint_details(self._fext.workspace, records, self._checkpoint)))
-        except FextError as error:
-            self.post_message(self.Failed(error))
-
-    @on(Failed)
-    def _tell_failure(self, message: Failed) -> None:
-        self._fext.tell_error(message.error)
-        self.dismiss(None)
+        with Records(self.fext.workspace) as records:
+            self.post_message(self.Read(checkpoint_details(self.fext.workspace, records, self._checkpoint)))
 
     @on(Read)
     def _take(self, message: Read) -> None:
         details = message.details
-        self.query_one("#checkpoint-facts", Static).update(facts_of(details, self._fext.workspace, self._fext.clock()))
+        self.query_one("#checkpoint-facts", Static).update(facts_of(details, self.fext.workspace, self.fext.clock()))
         self._evaluations = {str(row["id"]): row for row in details.evaluations}
-        table, now = self.query_one(KeyTable), self._fext.clock()
-        table.show({key: _cells(row, self._fext.workspace, now) for key, row in self._evaluations.items()})
+        table, now = self.query_one(KeyTable), self.fext.clock()
+        table.show({key: _cells(row, self.fext.workspace, now) for key, row in self._evaluations.items()})
         table.display = bool(self._evaluations)
         self.query_one("#checkpoint-none").display = not self._evaluations
         self._tell_evaluation()
@@ -144,21 +113,20 @@ class CheckpointScreen(ModalScreen[Shown | None]):
     def _show_figures(self) -> None:
         row = self._selected
         if row is not None and row["report"]:
-            self.dismiss(Shown((self._fext.workspace.actual_path(row["report"]),), ""))
+            self.dismiss(Chosen((self.fext.workspace.actual_path(row["report"]),)))
 
     def action_images(self, best: bool) -> None:
         """Show the images of an evaluation in the Viewer, the worst or the best reconstructed first."""
         row = self._selected
         if row is not None:
-            work = partial(self._collect, row, best=best)
-            self.run_worker(work, group="images", exclusive=True, thread=True)
+            self.in_thread(partial(self._collect, row, best=best), "images")
 
     def _collect(self, row: Row, *, best: bool) -> None:
-        root = root_of(self._fext.workspace.actual_path(row["folder"]))
-        with Records(self._fext.workspace) as records:
+        root = root_of(self.fext.workspace.actual_path(row["folder"]))
+        with Records(self.fext.workspace) as records:
             images = records.image_errors(row["id"], order_by="psnr", descending=best, limit=_SHOWN)
         title = f"{'Best' if best else 'Worst'} of {self._checkpoint}"
-        self.app.call_from_thread(self.dismiss, Shown(tuple(root / one["path"] for one in images), title))
+        self.app.call_from_thread(self.dismiss, Chosen(tuple(root / one["path"] for one in images), title))
 
     def action_latent(self) -> None:
         """Show where the images of an evaluation lie in the latent."""
@@ -166,16 +134,16 @@ class CheckpointScreen(ModalScreen[Shown | None]):
 
         row = self._selected
         if row is not None:
-            folder = self._fext.workspace.actual_path(row["report"])
+            folder = self.fext.workspace.actual_path(row["report"])
             self.app.push_screen(LatentScreen(safe(f"Latent of {self._checkpoint}"), folder / "latent.csv"))
 
     def action_evaluate(self, subset: str) -> None:
         """Measure the images held out, or those trained on."""
-        self._fext.start_job("evaluate", {"checkpoint": self._checkpoint, "subset": subset})
+        self.fext.start_job("evaluate", {"checkpoint": self._checkpoint, "subset": subset})
 
     def action_export(self) -> None:
         """Write the networks as files for other programs."""
-        self._fext.start_job("export", {"checkpoint": self._checkpoint})
+        self.fext.start_job("export", {"checkpoint": self._checkpoint})
 
 
 def facts_of(details: CheckpointDetails, workspace: Workspace, now: float) -> Content:

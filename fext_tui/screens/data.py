@@ -32,7 +32,7 @@ from fext_tui.widgets.settings_form import SettingsForm
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fext_tui.screens.findings import Chosen
+    from fext_tui.sources import Chosen
 
 PANES = {
     "dataset": ("d", "Dataset"),
@@ -232,9 +232,4 @@ class DataScreen(FextScreen):
 
     async def _leave_findings(self, chosen: "Chosen | None") -> None:
         self._read()
-        if chosen is None:
-            return
-        if len(chosen.paths) == 1:
-            await self.fext.open_in_viewer(chosen.paths[0])
-        else:
-            await self.fext.open_all_in_viewer(chosen.title, chosen.paths)
+        await self.fext.show_chosen(chosen)

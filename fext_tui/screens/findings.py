@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
@@ -14,11 +14,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
-from engine.errors import FextError, UsageError
+from engine.errors import UsageError
 from engine.images.scan import root_of
 from engine.measures import label
 from engine.records import Row
@@ -37,26 +36,16 @@ from fext_tui.findings import (
     toggle_kind,
 )
 from fext_tui.measures import figure
-from fext_tui.screens.base import HEIGHTS
+from fext_tui.screens.base import WorkingDialog
+from fext_tui.sources import Chosen
 from fext_tui.text import safe, shortened
 from fext_tui.widgets.histogram import Curve, HistogramPlot
 from fext_tui.widgets.table import KeyTable
-
-if TYPE_CHECKING:
-    from fext_tui.app import FextApp
 
 _COLUMNS = {"mark": "", "path": "image", "detail": "why", "other": "like"}
 _LONGEST = 60
 _KEYS = "enter view   w view all   e exclude   E all   {cut}esc back"
 _CUT_KEYS = "< > cut-off   "
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """What to show in the Viewer: a file, or all of the kind."""
-
-    paths: tuple[Path, ...]
-    title: str
 
 
 class FilesTable(KeyTable):
@@ -71,10 +60,9 @@ class FilesTable(KeyTable):
         super().__init__(_COLUMNS, id="finding-files")
 
 
-class FindingScreen(ModalScreen[Chosen | None]):
+class FindingScreen(WorkingDialog[Chosen | None]):
     """Lists the files of a kind; gives what is to be shown in the Viewer, or None."""
 
-    VERTICAL_BREAKPOINTS = HEIGHTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "Back", id="finding.back"),
         Binding("w", "view_all", "All in the Viewer", id="finding.view_all"),
@@ -99,13 +87,6 @@ class FindingScreen(ModalScreen[Chosen | None]):
             self.cut = cut
             self.histogram = histogram
 
-    class Failed(Message):
-        """The records cannot be read or written."""
-
-        def __init__(self, error: FextError) -> None:
-            super().__init__()
-            self.error = error
-
     def __init__(self, folder: Path, dataset: int, kind: str, held_out: Path | None) -> None:
         """List the findings of ``kind`` of a dataset; ``held_out`` is the folder that it was compared with."""
         super().__init__()
@@ -120,10 +101,6 @@ class FindingScreen(ModalScreen[Chosen | None]):
         self._cut: CutOff | None = None
         self._waiting = True
         self._one_at_a_time = threading.Lock()
-
-    @property
-    def _fext(self) -> "FextApp":
-        return cast("FextApp", self.app)
 
     def compose(self) -> ComposeResult:
         """Give heading, histogram, and files."""
@@ -146,32 +123,28 @@ class FindingScreen(ModalScreen[Chosen | None]):
 
     def _work(self, work: Callable[[], None], group: str = "reading", *, exclusive: bool = True) -> None:
         """Do work on a thread; ``exclusive``: what is waiting or going on in its group is no longer wanted."""
-        self.run_worker(partial(self._tried, work), group=group, exclusive=exclusive, thread=True)
+        self.run_worker(partial(self._in_turn, work), group=group, exclusive=exclusive, thread=True)
 
-    def _tried(self, work: Callable[[], None]) -> None:
+    def _in_turn(self, work: Callable[[], None]) -> None:
         """Do work unless it is no longer wanted: one after the other, so that what was asked last is what stands."""
         with self._one_at_a_time:
-            if get_current_worker().is_cancelled:
-                return
-            try:
-                work()
-            except FextError as error:
-                self.post_message(self.Failed(error))
+            if not get_current_worker().is_cancelled:
+                self.tried(work)
 
     def _read_all(self, *, judge: bool = False) -> None:
         """Read the cut-off and the files, which are judged anew before where that is asked for."""
-        worker, settings = get_current_worker(), self._fext.settings
-        cut, histogram = read_cut_off(self._fext.workspace, settings, self._dataset, self._kind)
+        worker, settings = get_current_worker(), self.fext.settings
+        cut, histogram = read_cut_off(self.fext.workspace, settings, self._dataset, self._kind)
         if worker.is_cancelled:
             return
         self.post_message(self.CutRead(cut, histogram))
         if judge:
-            judge_again(self._fext.workspace, settings, self._dataset, self._kind)
+            judge_again(self.fext.workspace, settings, self._dataset, self._kind)
         self._read_from(0)
 
     def _read_from(self, offset: int, rows: int = PAGE) -> None:
         worker = get_current_worker()
-        page = read_findings(self._fext.workspace, self._dataset, self._kind, offset, rows)
+        page = read_findings(self.fext.workspace, self._dataset, self._kind, offset, rows)
         if not worker.is_cancelled:
             self.post_message(self.Read(page))
 
@@ -202,10 +175,6 @@ class FindingScreen(ModalScreen[Chosen | None]):
         if message.histogram is not None and message.cut is not None:
             plot.show(Curve("all", "primary", message.histogram, filled=True), marks=message.cut.marks)
         self._tell()
-
-    @on(Failed)
-    def _tell_failure(self, message: Failed) -> None:
-        self._fext.tell_error(message.error)
 
     def _tell(self) -> None:
         excluded = f", {self._excluded:,} excluded from training" if self._excluded else ""
@@ -242,7 +211,7 @@ class FindingScreen(ModalScreen[Chosen | None]):
     def _view(self, event: DataTable.RowSelected) -> None:
         if event.cursor_row < len(self._rows):
             path = root_of(self._folder) / self._rows[event.cursor_row]["path"]
-            self.dismiss(Chosen((path,), TITLES[self._kind]))
+            self.dismiss(Chosen((path,)))
 
     def action_view_all(self) -> None:
         """Show all files of the kind in the Viewer."""
@@ -251,14 +220,15 @@ class FindingScreen(ModalScreen[Chosen | None]):
 
     def _collect(self) -> None:
         worker = get_current_worker()
-        page = read_findings(self._fext.workspace, self._dataset, self._kind, rows=-1)
+        page = read_findings(self.fext.workspace, self._dataset, self._kind, rows=-1)
         own, others = root_of(self._folder), root_of(self._others)
         paths: dict[Path, None] = {}
         for row in page.rows:
             paths |= {others / row["other"]: None} if row["other"] else {}
             paths |= {own / row["path"]: None}
         if paths and not worker.is_cancelled:
-            self.app.call_from_thread(self.dismiss, Chosen(tuple(paths), TITLES[self._kind]))
+            title = TITLES[self._kind] if len(paths) > 1 else ""
+            self.app.call_from_thread(self.dismiss, Chosen(tuple(paths), title))
 
     def action_exclude(self) -> None:
         """Let training leave out the file under the cursor, or use it again."""
@@ -266,14 +236,14 @@ class FindingScreen(ModalScreen[Chosen | None]):
         if place < len(self._rows):
             row = self._rows[place]
             self._change(partial(
-                toggle_excluded, self._fext.workspace, self._dataset, [row["path"]], exclude=not row["excluded"]
+                toggle_excluded, self.fext.workspace, self._dataset, [row["path"]], exclude=not row["excluded"]
             ))  # fmt: skip
 
     def action_exclude_all(self) -> None:
         """Let training leave out all files of the kind; where it does, use them again."""
         if self._total:
             exclude = self._excluded < self._files
-            self._change(partial(toggle_kind, self._fext.workspace, self._dataset, self._kind, exclude=exclude))
+            self._change(partial(toggle_kind, self.fext.workspace, self._dataset, self._kind, exclude=exclude))
 
     def _change(self, change: Callable[[], None]) -> None:
         def work() -> None:
@@ -287,11 +257,11 @@ class FindingScreen(ModalScreen[Chosen | None]):
         if self._cut is None:
             return
         try:
-            self._fext.settings = moved(self._fext.settings, self._cut, steps)
+            self.fext.settings = moved(self.fext.settings, self._cut, steps)
         except UsageError as error:
-            self._fext.tell_error(error)
+            self.fext.tell_error(error)
             return
-        self._cut = replace(self._cut, value=float(self._fext.settings.values()[self._cut.key]))
+        self._cut = replace(self._cut, value=float(self.fext.settings.values()[self._cut.key]))
         self._tell()
         self._work(partial(self._read_all, judge=True))
 

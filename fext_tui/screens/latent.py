@@ -1,8 +1,7 @@
 """The latent of a checkpoint: images along the principal components of their vectors, drawn as text."""
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
@@ -12,16 +11,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from engine.errors import FextError
 from fext_tui.latent import Group, Points, groups_of, legend, plot, read_points, turned
-from fext_tui.screens.base import HEIGHTS
-
-if TYPE_CHECKING:
-    from fext_tui.app import FextApp
+from fext_tui.screens.base import WorkingDialog
 
 _LEAST = (20, 6)
 _TURN = 15.0
@@ -49,10 +43,10 @@ class ScatterPlot(Widget):
         return Text.from_ansi(plot(self._places, self._groups, width, height))
 
 
-class LatentScreen(ModalScreen[None]):
+class LatentScreen(WorkingDialog[None]):
     """Shows where images lie in the latent."""
 
-    VERTICAL_BREAKPOINTS = HEIGHTS
+    CLOSES_ON_FAILURE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "Back", id="latent.back"),
         Binding("v", "dimensions", "2-D or 3-D", id="latent.dimensions"),
@@ -68,13 +62,6 @@ class LatentScreen(ModalScreen[None]):
             super().__init__()
             self.points = points
 
-    class Failed(Message):
-        """They cannot be read."""
-
-        def __init__(self, error: FextError) -> None:
-            super().__init__()
-            self.error = error
-
     def __init__(self, title: str, path: Path) -> None:
         super().__init__()
         self._heading = title
@@ -82,10 +69,6 @@ class LatentScreen(ModalScreen[None]):
         self._points: Points | None = None
         self._degrees: float | None = None
         self._by_label = True
-
-    @property
-    def _fext(self) -> "FextApp":
-        return cast("FextApp", self.app)
 
     def compose(self) -> ComposeResult:
         """Give heading, plot, legend."""
@@ -97,18 +80,7 @@ class LatentScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Read the points."""
-        self.run_worker(partial(self._read, self._path), thread=True)
-
-    def _read(self, path: Path) -> None:
-        try:
-            self.post_message(self.Read(read_points(path)))
-        except FextError as error:
-            self.post_message(self.Failed(error))
-
-    @on(Failed)
-    def _tell_failure(self, message: Failed) -> None:
-        self._fext.tell_error(message.error)
-        self.dismiss(None)
+        self.in_thread(lambda: self.post_message(self.Read(read_points(self._path))), "points")
 
     @on(Read)
     def _take(self, message: Read) -> None:

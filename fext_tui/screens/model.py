@@ -28,7 +28,6 @@ from fext_tui.widgets.settings_form import SettingsForm
 
 if TYPE_CHECKING:
     from engine.jobs.follow import Update
-    from fext_tui.screens.checkpoint import Shown
 
 GROUPS = ("model", "training", "objective", "device", "data", "augmentation", "evaluation", "encoding", "anomalies")
 PANES = {
@@ -184,15 +183,7 @@ class ModelScreen(ConfiguringScreen):
     def _show_details(self) -> None:
         from fext_tui.screens.checkpoint import CheckpointScreen
 
-        self.app.push_screen(CheckpointScreen(self._selected), self._leave_details)
-
-    async def _leave_details(self, shown: "Shown | None") -> None:
-        if shown is None:
-            return
-        if shown.title:
-            await self.fext.open_all_in_viewer(shown.title, shown.paths)
-        else:
-            await self.fext.open_in_viewer(shown.paths[0])
+        self.app.push_screen(CheckpointScreen(self._selected), self.fext.show_chosen)
 
     def action_evaluate(self) -> None:
         """Measure the selected checkpoint on its validation images."""

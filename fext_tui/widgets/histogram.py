@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from fext_tui.dataset_facts import LEVELS, Histogram
 from fext_tui.measures import figure
+from fext_tui.plotting import ONE_AT_A_TIME
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 20, 5
 _AXIS_COLUMNS = 5
@@ -93,26 +94,27 @@ def plot(
     """Return the plot as text with escape codes: ``width`` columns by ``height`` rows."""
     from textual_plotext.plot import Plot
 
-    drawing = Plot()
-    drawing.clear_figure()
-    drawing._set_size(width, height)
-    drawing.theme("clear")
-    drawing.xaxes(True, False)
-    drawing.yaxes(True, False)
-    binned = [shares(curve.histogram, 2 * (width - _AXIS_COLUMNS)) for curve in curves]
-    top = top_of([value for _, values in binned for value in values])
-    _set_axes(drawing, curves[0].histogram, top, (width, height))
-    for number, (curve, (levels, values)) in enumerate(zip(curves, binned, strict=True)):
-        shown = [min(value, top) for value in values]
-        marker = "hd" if curve.filled else "braille"
-        drawing.plot(levels, shown, marker=marker, color=colors[curve.color], fillx=curve.filled)
-        if number:
-            every = max(len(levels) // _MARKS, 1)
-            drawing.scatter(levels[::every], shown[::every], marker="◆", color=colors[curve.color])
-    heights = [top * (row + 0.5) / height for row in range(height)]
-    for mark in marks:
-        drawing.scatter([mark] * height, heights, marker=_MARK, color=colors[_MARK_COLOR])
-    return str(drawing.build()).rstrip("\n")
+    with ONE_AT_A_TIME:
+        drawing = Plot()
+        drawing.clear_figure()
+        drawing._set_size(width, height)
+        drawing.theme("clear")
+        drawing.xaxes(True, False)
+        drawing.yaxes(True, False)
+        binned = [shares(curve.histogram, 2 * (width - _AXIS_COLUMNS)) for curve in curves]
+        top = top_of([value for _, values in binned for value in values])
+        _set_axes(drawing, curves[0].histogram, top, (width, height))
+        for number, (curve, (levels, values)) in enumerate(zip(curves, binned, strict=True)):
+            shown = [min(value, top) for value in values]
+            marker = "hd" if curve.filled else "braille"
+            drawing.plot(levels, shown, marker=marker, color=colors[curve.color], fillx=curve.filled)
+            if number:
+                every = max(len(levels) // _MARKS, 1)
+                drawing.scatter(levels[::every], shown[::every], marker="◆", color=colors[curve.color])
+        heights = [top * (row + 0.5) / height for row in range(height)]
+        for mark in marks:
+            drawing.scatter([mark] * height, heights, marker=_MARK, color=colors[_MARK_COLOR])
+        return str(drawing.build()).rstrip("\n")
 
 
 def _set_axes(drawing: Any, histogram: Histogram, top: float, size: tuple[int, int]) -> None:
