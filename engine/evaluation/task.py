@@ -15,9 +15,11 @@ from engine.evaluation import gallery
 from engine.evaluation.baselines import Baseline, fit_baselines
 from engine.evaluation.features import draw_sample, feature_sections, refuse_unknown_colors, remove_features
 from engine.evaluation.fidelity import about_section, comparison_section, means, summary_section
+from engine.evaluation.gallery import Gallery
 from engine.evaluation.images import choose_images, named_files
 from engine.evaluation.measuring import Evaluated, Measured, measure
 from engine.evaluation.report import IMAGES_TABLE, PAGE, write_images, write_report
+from engine.evaluation.sections import Section
 from engine.files import make_folder, printable
 from engine.images.of_run import RunImages
 from engine.images.scan import none_readable
@@ -123,56 +125,63 @@ def evaluate(
 
     target = make_folder(workspace.validation / checkpoint / chosen.name)
     done = Evaluated(checkpoint, settings, model, chosen, measured, target)
-    galleries = gallery.choose(settings, measured, asked)
-    gallery.draw(done, galleries)
     _draw_curves(records, state.parent.name, target / "curves.png", report)
-    sections = [
-        summary_section(measured),
-        comparison_section(done, baselines),
-        *(gallery.gallery_section(done, one) for one in galleries),
-    ]
-    remove_features(target)
-    if settings.evaluation.feature_images:
-        sections += feature_sections(done, draw_sample(done, report), records, report)
+    galleries = gallery.choose(settings, measured, asked)
+    sections = list(_sections(done, baselines, galleries, records, report))
     seconds = time.monotonic() - began
-    sections.insert(0, about_section(done, seconds))
-    average = means(measured.errors)
+    result = _result(done, sections)
+    title = f"Evaluation of {checkpoint}", f"{result.psnr:.2f} dB on {where}"
     write_images(target / IMAGES_TABLE, measured)
-    write_report(target, f"Evaluation of {checkpoint}", f"{average['psnr']:.2f} dB on {where}", sections)
+    write_report(target, *title, [about_section(done, seconds), *sections])
     for one in galleries:
         report.artifact("figure", one.file(target))
     report.artifact("report", target / PAGE)
+    told = {"summary": result.summary, "baselines": result.baselines, "worth": result.worth}
+    facts = {
+        "job": job,
+        "checkpoint": checkpoint,
+        "folder": chosen.source,
+        "subset": chosen.subset,
+        "fingerprint": model.fingerprint,
+        "seconds": seconds,
+        "report": workspace.stored_path(target),
+        "summary": json.dumps(told),
+        "images": result.images,
+        "skipped": result.skipped,
+    }
+    records.add_evaluation({**facts, **means(measured.errors)}, _rows(measured))
+    _tell(report, result)
+    return result
 
+
+def _sections(
+    done: Evaluated, baselines: Sequence[Baseline], galleries: Sequence[Gallery], records: Records, report: Report
+) -> Iterator[Section]:
+    """Yield the sections of the report but for the first, and draw their figures."""
+    gallery.draw(done, galleries)
+    yield summary_section(done.measured)
+    yield comparison_section(done, baselines)
+    for one in galleries:
+        yield gallery.gallery_section(done, one)
+    remove_features(done.folder)
+    if done.settings.evaluation.feature_images:
+        yield from feature_sections(done, draw_sample(done, report), records, report)
+
+
+def _result(done: Evaluated, sections: Sequence[Section]) -> EvaluationResult:
     facts = {key: value for section in sections for key, value in section.facts.items()}
-    summary, told, worth = facts["summary"], facts["baselines"], _accuracies(facts)
-    counts = {"images": len(measured.paths), "skipped": len(measured.skipped)}
-    records.add_evaluation(
-        {
-            "job": job,
-            "checkpoint": checkpoint,
-            "folder": chosen.source,
-            "subset": chosen.subset,
-            "fingerprint": model.fingerprint,
-            "seconds": seconds,
-            "report": workspace.stored_path(target),
-            "summary": json.dumps({"summary": summary, "baselines": told, "worth": worth}),
-            **counts,
-            **average,
-        },
-        _rows(measured),
-    )
-    _tell(report, average, told)
+    average = means(done.measured.errors)
     ms_ssim = average.pop("ms_ssim", None)
     return EvaluationResult(
-        images=counts["images"],
-        skipped=counts["skipped"],
+        images=len(done.measured.paths),
+        skipped=len(done.measured.skipped),
         **average,
         ms_ssim=ms_ssim,
-        figure=str(gallery.figure(target, "random")),
-        report=str(target),
-        summary=summary,
-        baselines=told,
-        worth=worth,
+        figure=str(gallery.figure(done.folder, "random")),
+        report=str(done.folder),
+        summary=facts["summary"],
+        baselines=facts["baselines"],
+        worth=_accuracies(facts),
     )
 
 
@@ -209,9 +218,9 @@ def _rows(measured: Measured) -> Iterator[dict[str, Any]]:
         yield {"path": path, **{name: float(values[number]) for name, values in kept.items()}}
 
 
-def _tell(report: Report, average: Mapping[str, float], baselines: Mapping[str, Mapping[str, Any]]) -> None:
-    report.log(f"{average['psnr']:.2f} dB, SSIM {average['ssim']:.4f}, mean absolute error {average['mae']:.4f}.")
-    for one in baselines.values():
+def _tell(report: Report, result: EvaluationResult) -> None:
+    report.log(f"{result.psnr:.2f} dB, SSIM {result.ssim:.4f}, mean absolute error {result.mae:.4f}.")
+    for one in result.baselines.values():
         report.log(f"{one['title']}: {one['psnr']:.2f} dB, SSIM {one['ssim']:.4f}.")
 
 
