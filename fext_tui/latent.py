@@ -12,8 +12,8 @@ from fext_tui.text import safe, shortened
 
 MARKERS = "●▲■◆+x*o"
 """One for each of the labels of most images; the rest share ``·``."""
-SHADES = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
-"""Viridis in five steps, told apart with any color vision."""
+SHADES = ("#7a5fd0", "#4a86d8", "#21a69a", "#5ec962", "#fde725")
+"""From dark to light in five steps, told apart with any color vision: viridis, but legible on a dark ground."""
 _OTHERS = "·"
 _LABEL_COLORS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2", "#999999")
 """Those of M. Okabe and K. Ito (2008)."""

@@ -11,6 +11,7 @@ NONE = "–"
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_JUST_NOW = "just now"
 
 
 def safe(text: object, limit: int = 4000) -> str:
@@ -94,10 +95,16 @@ def age(now: float, then: float | None) -> str:
     seconds = now - then
     for unit, length, limit in (("min", _MINUTE, _HOUR), ("h", _HOUR, _DAY), ("d", _DAY, 365 * _DAY)):
         if seconds < length:
-            return "just now"
+            return _JUST_NOW
         if seconds < limit:
             return f"{int(seconds // length)} {unit}"
     return f"{int(seconds // (365 * _DAY))} y"
+
+
+def ago(now: float, then: float | None) -> str:
+    """Return `age` as words of a sentence: ``just now``, ``5 min ago``."""
+    when = age(now, then)
+    return when if when in {_JUST_NOW, NONE} else f"{when} ago"
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -19,7 +19,7 @@ from engine.records import Records, Row
 from engine.workspace import Workspace
 from fext_tui.screens.base import WorkingDialog
 from fext_tui.sources import Chosen
-from fext_tui.text import age, decibel, duration, folder_name, number, safe, safe_lines, shortened, size
+from fext_tui.text import age, ago, decibel, duration, folder_name, number, safe, safe_lines, shortened, size
 from fext_tui.widgets.table import KeyTable, right
 
 _COLUMNS = {
@@ -161,7 +161,7 @@ def facts_of(details: CheckpointDetails, workspace: Workspace, now: float) -> Co
         "network": f"{facts.variant}, {facts.image.replace(' ', '')} → {latent}, {millions}",
         "trained": f"{images}, {extent}, {details.device or 'unknown device'}",
         "held out": f"{details.validation_images:,} images, {decibel(facts.val_psnr)}",
-        "states": f"{states}; {size(facts.bytes)}, made {age(now, facts.created)} ago",
+        "states": f"{states}; {size(facts.bytes)}, made {ago(now, facts.created)}",
         "beside": others or "nothing was made of it yet",
         "settings": shortened(safe(changed), _LONGEST_SETTINGS) or "as by default",
     }

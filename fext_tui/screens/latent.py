@@ -19,7 +19,7 @@ from fext_tui.screens.base import WorkingDialog
 
 _LEAST = (20, 6)
 _TURN = 15.0
-_KEYS = "v 2-D or 3-D   h l turn   c color by {other}   esc back"
+_KEYS = "v 2-D or 3-D   h l turn   {color}esc back"
 
 
 class ScatterPlot(Widget):
@@ -101,8 +101,8 @@ class LatentScreen(WorkingDialog[None]):
         axes = "PC 1 across, PC 2 upward" if self._degrees is None else f"PC 3 upward, turned by {self._degrees:g}°"
         title = Content.assemble(self._heading, (f"   {len(points.psnr):,} images, {axes}", "$text-muted"))
         self.query_one("#latent-title", Static).update(title)
-        other = "PSNR" if self._by_label else "label"
-        self.query_one("#latent-keys", Static).update(_KEYS.format(other=other))
+        color = f"c color by {'PSNR' if self._by_label else 'label'}   " if any(points.labels) else ""
+        self.query_one("#latent-keys", Static).update(_KEYS.format(color=color))
 
     def action_dimensions(self) -> None:
         """Change between two dimensions and three."""

@@ -61,10 +61,8 @@ def _recorded(facts: DatasetFacts, now: float) -> Iterator[Content]:
         yield _fact("pixels", " × ".join(sides))
     yield from _training(facts)
     if facts.analyzed is not None and facts.analyzed.ended is not None:
-        when = text.age(now, facts.analyzed.ended)
         took = text.duration(facts.analyzed.ended - (facts.analyzed.started or facts.analyzed.ended))
-        ago = when if when == "just now" else f"{when} ago"
-        yield _fact("analyzed", f"{ago}, in {took} (job {facts.analyzed.id})")
+        yield _fact("analyzed", f"{text.ago(now, facts.analyzed.ended)}, in {took} (job {facts.analyzed.id})")
 
 
 def _readable(facts: DatasetFacts) -> str:

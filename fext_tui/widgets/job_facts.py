@@ -83,7 +83,7 @@ def _head(story: JobStory, now: float) -> Content:
     job = story.job
     state = (job.state, STATE_STYLES[job.state])
     title = Content.assemble((f"Job {job.id}  {job.kind}  ", "bold"), state, (f"  {text.safe(story.name)}", "bold"))
-    times = f"submitted {text.age(now, job.created)} ago" if now - job.created >= 60 else "submitted just now"
+    times = f"submitted {text.ago(now, job.created)}"
     if job.started is not None:
         times += f", ran {text.duration(job.seconds(now))}" if job.ended else f", started {text.age(now, job.started)}"
     return title + Content.styled(f"\n{times}", "$text-muted")
