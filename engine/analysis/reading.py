@@ -13,7 +13,7 @@ from engine.images.alike import thumbnail
 from engine.images.decode import Pixels, Stored, content_hash, load_both
 from engine.images.formats import FORMATS
 from engine.images.hashing import perceptual_hash
-from engine.images.index import Layout
+from engine.images.layout import Layout
 from engine.images.scan import ImageFile
 
 _FORMAT_OF = {extension: name for name, extensions in FORMATS.items() for extension in extensions}

@@ -15,7 +15,7 @@ from engine.analysis.findings import judge
 from engine.analysis.measuring import Measured, Measurer
 from engine.analysis.reading import Plan
 from engine.analysis.table import columns_in, replaced, write_csv, write_parquet
-from engine.images.index import Layout
+from engine.images.layout import Layout
 from engine.images.parallel import worker_count
 from engine.images.scan import Manifest, none_readable, scan
 from engine.records import Records

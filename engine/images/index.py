@@ -11,36 +11,13 @@ from numpy.typing import NDArray
 from engine.files import printable
 from engine.images.decode import Pixels, UnreadableImage, content_hash, load_image
 from engine.images.hashing import perceptual_hash
+from engine.images.layout import Layout
 from engine.images.parallel import parallel, reported
 from engine.images.scan import ImageFile, Manifest, none_readable
 from engine.report import Report
 
 _COLUMNS = ("row", "path", "bytes", "modified_ns", "content_hash", "perceptual_hash", "reason")
 _WARNED = 5
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The form that every image is brought to."""
-
-    height: int
-    width: int
-    gray: bool
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels."""
-        return self.height, self.width, 1 if self.gray else 3
-
-    @property
-    def name(self) -> str:
-        """Height, width and channels as one word."""
-        return "x".join(map(str, self.shape))
-
-    @property
-    def bytes(self) -> int:
-        """The size of one image."""
-        return int(np.prod(self.shape))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from engine.errors import FextError
 from engine.files import printable, write_error
 from engine.images.alike import thumbnail
 from engine.images.decode import Pixels, UnreadableImage, load_image
-from engine.images.index import Index, Layout, decode_all
-from engine.images.packfile import NoRoomError, forecast, pack_key, read_pack, remove_abandoned, write_pack
+from engine.images.index import Index, decode_all
+from engine.images.layout import Layout, pack_key
+from engine.images.packfile import NoRoomError, forecast, read_pack, remove_abandoned, write_pack
 from engine.images.parallel import worker_count
 from engine.images.scan import ImageFile, Manifest
 from engine.report import Report

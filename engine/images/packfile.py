@@ -7,7 +7,6 @@ any program the other.
 import csv
 import errno
 import fcntl
-import hashlib
 import os
 import shutil
 import time
@@ -22,14 +21,13 @@ from numpy.lib import format as npy
 from engine.errors import FextError
 from engine.files import new_folder, printable
 from engine.images.decode import Pixels, UnreadableImage
-from engine.images.index import Index, Layout, decode_all, read_index, write_index
+from engine.images.index import Index, decode_all, read_index, write_index
+from engine.images.layout import Layout, pack_bytes
 from engine.images.scan import Manifest
 from engine.report import Report
 
 IMAGES_FILE = "images.npy"
 INDEX_FILE = "index.csv"
-_VERSION = 2
-_INDEX_BYTES = 256
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CANNOT_RESERVE = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 _ABANDONED_AFTER_SECONDS = 60
@@ -47,16 +45,9 @@ class NoRoomError(FextError):
         )
 
 
-def pack_key(manifest: Manifest, stored_folder: str, layout: Layout) -> str:
-    """Return the name of the pack of a manifest: a digest of its folder, its files and the layout."""
-    facts = f"{_VERSION} {manifest.key} {layout.shape} "
-    return hashlib.blake2b(facts.encode() + os.fsencode(stored_folder), digest_size=16).hexdigest()
-
-
 def forecast(manifest: Manifest, layout: Layout) -> int:
     """Return how many bytes the pack of a manifest takes at most."""
-    names = sum(len(file.path) for file in manifest.files)
-    return npy.ARRAY_ALIGN * 2 + len(manifest.files) * (layout.bytes + _INDEX_BYTES) + 4 * names
+    return pack_bytes(len(manifest.files), sum(len(file.path) for file in manifest.files), layout)
 
 
 def write_pack(target: Path, manifest: Manifest, layout: Layout, workers: int, report: Report) -> None:

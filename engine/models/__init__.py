@@ -1,5 +1,6 @@
 """The autoencoders."""
 
-from engine.models.autoencoder import VARIANTS, Autoencoder
+from engine.architecture import VARIANTS
+from engine.models.autoencoder import Autoencoder
 
 __all__ = ["VARIANTS", "Autoencoder"]

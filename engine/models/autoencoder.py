@@ -1,12 +1,12 @@
 """The FeXT autoencoders: Redux, Medium and Large."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.architecture import CELL, PYRAMID, PYRAMID_CELLS, bases_of, stages_of
 from engine.errors import UsageError
 from engine.models.blocks import (
     ChannelNorm,
@@ -21,56 +21,14 @@ from engine.models.blocks import (
 )
 from engine.models.shortcut import PatchShortcut
 from engine.models.whitening import Whitening
-from engine.settings import ModelSettings, Pooling, Variant
-
-_CELL = 4
-"""Side of the cells of pixels that stem and head turn into channels and back."""
-
-_FEWEST_FOR_A_CODE = 8
+from engine.settings import ModelSettings, Pooling
 
 _GRAY = 0.5
 _TINY = 1e-12
 """Keeps the gradient of a deviation finite where it is zero."""
 
-_PYRAMID = (1, 2, 3)
-"""Rows and columns of cells, from coarse to fine, over which a pyramid's means and deviations are taken."""
-
-_CELLS = sum(side**2 for side in _PYRAMID)
-
 _LATENT_SHARE = 4.0
 """What the network adds to the latent, for a patch of contrast 1; most have a twentieth of that."""
-
-
-@dataclass(frozen=True)
-class Widths:
-    """Channels and residual blocks of each stage, from the finest to the coarsest, and the shortcut's bases."""
-
-    channels: tuple[int, ...]
-    blocks: tuple[int, ...]
-    bases: int
-
-
-VARIANTS: dict[Variant, Widths] = {
-    "redux": Widths((64, 128, 256), (1, 1, 1), 4),
-    "medium": Widths((96, 192, 384), (2, 1, 1), 16),
-    "large": Widths((128, 256, 512), (2, 2, 2), 64),
-}
-
-
-def stages_of(variant: Variant, downsampling: int) -> Widths:
-    """Return the stages that reach a downsampling of 8, 16 or 32: the first two of the variant's, all, or one more."""
-    widths = VARIANTS[variant]
-    count = (downsampling // _CELL).bit_length()
-    extra = max(0, count - len(widths.channels))
-    channels = (widths.channels + widths.channels[-1:] * extra)[:count]
-    blocks = (widths.blocks + widths.blocks[-1:] * extra)[:count]
-    return Widths(channels, blocks, widths.bases)
-
-
-def bases_of(settings: ModelSettings) -> int:
-    """Return how many bases the shortcut has; of itself one, where the latent is too narrow to hold a code."""
-    own = VARIANTS[settings.variant].bases if settings.latent_channels >= _FEWEST_FOR_A_CODE else 1
-    return settings.bases or own
 
 
 class Autoencoder(nn.Module):
@@ -91,7 +49,7 @@ class Autoencoder(nn.Module):
         self.downsampling = settings.downsampling
         self.image_channels = image_channels
         stages = stages_of(settings.variant, settings.downsampling)
-        widths, values = stages.channels, image_channels * _CELL**2
+        widths, values = stages.channels, image_channels * CELL**2
         self.stem = nn.Conv2d(values, widths[0], 3, padding=1)
         self.encoder = nn.Sequential()
         self.decoder = nn.Sequential()
@@ -125,13 +83,13 @@ class Autoencoder(nn.Module):
         self.projection: Projection | None = None
         if settings.projection:
             self.projection = Projection(2 * settings.latent_channels, settings.projection, generator)
-        self.whitening = Whitening(2 * _CELLS * settings.latent_channels) if settings.whitening else None
+        self.whitening = Whitening(2 * PYRAMID_CELLS * settings.latent_channels) if settings.whitening else None
         self.to(memory_format=torch.channels_last)
 
     def encode(self, images: Tensor, keys: Tensor | None = None) -> Tensor:
         """Return the latent (B, Z, h, w), h = ⌈H / downsampling⌉; ``keys`` (B,) switch dropout on."""
         images = F.pad(images, self._padding(images), mode="replicate")
-        latent = self.compression(self.encoder(self.stem(F.pixel_unshuffle(images * 2 - 1, _CELL))))
+        latent = self.compression(self.encoder(self.stem(F.pixel_unshuffle(images * 2 - 1, CELL))))
         if not self.shortcut:
             return self.compression.drop(latent, keys)
         _, contrast = local_contrast(images, self.downsampling)
@@ -143,12 +101,12 @@ class Autoencoder(nn.Module):
         """Return images (B, C, h · downsampling, w · downsampling), about [0, 1], not clamped."""
         x = self.decoder(self.expansion(latent))
         if not self.shortcut:
-            return F.pixel_shuffle(self.head(self.finish(x)), _CELL)
+            return F.pixel_shuffle(self.head(self.finish(x)), CELL)
         assert self.detail is not None
         base = self.shortcut.decode(latent)
-        detail, contrast = local_detail(base, _CELL)
+        detail, contrast = local_detail(base, CELL)
         correction = self.head(self.finish(x + self.detail(detail))) * contrast
-        return base + F.pixel_shuffle(correction, _CELL)
+        return base + F.pixel_shuffle(correction, CELL)
 
     def forward(self, images: Tensor, keys: Tensor | None = None) -> Tensor:
         """Return the reconstruction, of the images' own size."""
@@ -206,7 +164,7 @@ class Autoencoder(nn.Module):
         if kind == "whitened":
             assert self.whitening is not None
             return self.whitening.components
-        cells = {"flatten": rows * columns, "mean": 1, "mean_std": 2, "pyramid": 2 * _CELLS}
+        cells = {"flatten": rows * columns, "mean": 1, "mean_std": 2, "pyramid": 2 * PYRAMID_CELLS}
         return channels * cells[kind]
 
     def project(self, latent: Tensor) -> Tensor:
@@ -256,7 +214,7 @@ def pyramid(latent: Tensor) -> Tensor:
     return torch.cat(
         [
             _mean_and_deviation(unit[:, :, top:bottom, left:right])
-            for side in _PYRAMID
+            for side in PYRAMID
             for top, bottom in _cells(rows, side)
             for left, right in _cells(columns, side)
         ],

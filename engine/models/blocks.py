@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.architecture import COMPARED_VALUES
 from engine.randomness import uniform
 
 _DROPOUT_STREAM = 2
 _HALF_A_LEVEL = 0.5 / 255
-_COMPARED_VALUES = 128
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -105,7 +105,7 @@ class Projection(nn.Sequential):
 
     def __init__(self, values: int, width: int, generator: torch.Generator) -> None:
         norm = nn.BatchNorm1d(width, track_running_stats=False)
-        super().__init__(nn.Linear(values, width), norm, nn.ReLU(), nn.Linear(width, _COMPARED_VALUES))
+        super().__init__(nn.Linear(values, width), norm, nn.ReLU(), nn.Linear(width, COMPARED_VALUES))
         for part in self:
             if isinstance(part, nn.Linear):
                 nn.init.kaiming_normal_(part.weight, nonlinearity="linear", generator=generator)

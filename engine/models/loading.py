@@ -13,9 +13,12 @@ from torch import Tensor
 from engine.checkpoints import MODEL_FILE, CheckpointConfig, fingerprint, read_config, verify
 from engine.device import Device, choose_device
 from engine.errors import FextError
+from engine.files import printable
 from engine.models.autoencoder import Autoencoder
 from engine.settings import DeviceSettings, Pooling
-from engine.tensors import to_float
+from engine.tensors import to_float, to_uint8
+
+_LONGEST = 200
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -45,17 +48,23 @@ def load_weights(state: Path) -> tuple[Autoencoder, CheckpointConfig]:
     config = read_config(state)
     model = Autoencoder(config.settings.model, config.image_channels)
     weights = load_tensors(state / MODEL_FILE)
+    name = state.parent.name
+    if integers := [key for key, tensor in weights.items() if not tensor.is_floating_point()]:
+        raise _misfit(name, f"{integers[0]} holds {weights[integers[0]].dtype}")
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise FextError(
-            f"The weights of {config.name} do not fit its configuration: {str(error).splitlines()[0]}", "Train again."
-        ) from error
+        raise _misfit(name, str(error).splitlines()[-1].strip().removesuffix(".")) from error
     if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
-        raise FextError(
-            f"The weights of {config.name} hold values that are not finite.", "Train again with a lower rate."
-        )
+        raise FextError(f"The weights of {name} hold values that are not finite.", "Train again with a lower rate.")
     return model.eval(), config
+
+
+def _misfit(name: str, reason: str) -> FextError:
+    return FextError(
+        f"The weights of {name} do not fit its configuration: {printable(reason)[:_LONGEST]}.",
+        "Choose another checkpoint (`fext checkpoints` lists them), or train again.",
+    )
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,17 @@ class LoadedModel:
         return to_float(torch.from_numpy(images).to(self.device.handle))
 
     @torch.inference_mode()
+    def reconstruct(self, images: NDArray[np.uint8]) -> Tensor:
+        """Return the reconstructions (B, H, W, C), uint8 on the device, of pictures (B, H, W, C) as a person sees them.
+
+        Raises:
+            FextError: the network gives values that are not finite.
+
+        """
+        with self.device.autocast():
+            return to_uint8(self.sound(self.model(self.to_device(images))))
+
+    @torch.inference_mode()
     def embed(self, images: NDArray[np.uint8], pooling: Pooling) -> Tensor:
         """Return the vectors (n, D) float32 of pictures (n, H, W, C), on the device and perhaps still in the making.
 
@@ -85,6 +105,20 @@ class LoadedModel:
             return torch.empty((0, self.dimension(pooling)))
         with self.device.autocast():
             return self.model.embed(self.to_device(images), pooling).float()
+
+    def sound(self, values: Tensor) -> Tensor:
+        """Return what the network gave, as it is.
+
+        Raises:
+            FextError: a value of it is not finite.
+
+        """
+        if not bool(torch.isfinite(values).all()):
+            raise FextError(
+                "The network gives values that are not finite.",
+                "Set device.precision to float32, or choose another checkpoint.",
+            )
+        return values
 
     def dimension(self, pooling: Pooling) -> int:
         """Return D of the vectors."""

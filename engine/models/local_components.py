@@ -51,6 +51,7 @@ def local_components(draw: Callable[[], Tensor], frame: Tensor, count: int, valu
         moments = moments * (_KEPT if mass else 0) + torch.stack([_moments(weighted[kinds == k]) for k in range(count)])
         mass = mass * _KEPT + len(weights)
         everything = moments.sum(0) / mass
+        del patches, weighted  # all patches of a round are the most that fitting holds: not those of two at a time
         patches = draw()
         energy, directions = patches.square().sum(-1), patches @ frame
     bases = _bases(moments, everything, values)
@@ -77,8 +78,11 @@ def _components(moments: Tensor, values: int) -> Tensor:
 def _kept(directions: Tensor, bases: Tensor) -> Tensor:
     """Return (N · P, count): how much of the energy of each patch each basis keeps."""
     beside = bases.permute(1, 0, 2).flatten(1)
-    parts = (directions[start : start + _AT_ONCE] @ beside for start in range(0, len(directions), _AT_ONCE))
-    return torch.cat([part.reshape(len(part), len(bases), -1).square().sum(-1) for part in parts])
+    kept = directions.new_empty(len(directions), len(bases))  # parts put together at the end would scatter the heap
+    for start in range(0, len(directions), _AT_ONCE):
+        part = directions[start : start + _AT_ONCE] @ beside
+        kept[start : start + _AT_ONCE] = part.reshape(len(part), len(bases), -1).square_().sum(-1)
+    return kept
 
 
 def _weights(energy: Tensor, kept: Tensor) -> Tensor:

@@ -7,12 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.architecture import FRAME
 from engine.models.local_components import ROUNDS, local_components
 
 _SMALLEST_DEVIATION = 1e-3
-_FRAME = 4
-"""Directions that the bases are found in, for each of theirs."""
-
 _AT_ONCE = 32
 
 _CODE_STEP = 0.05
@@ -39,7 +37,7 @@ class PatchShortcut(nn.Module):
         self.size = size
         patch = image_channels * size**2
         self.values = latent_channels - (bases > 1)
-        directions = min(patch, _FRAME * self.values)
+        directions = min(patch, FRAME * self.values)
         self.register_buffer("frame", torch.zeros(patch, directions))
         self.register_buffer("bases", torch.zeros(bases, directions, self.values))
         self.register_buffer("deviations", torch.ones(self.values))
@@ -100,6 +98,7 @@ class PatchShortcut(nn.Module):
         patches = self._patches(images).flatten(0, 1)
         _, vectors = torch.linalg.eigh((patches.T @ patches / len(patches)).double())
         self.frame.copy_(vectors.flip(1)[:, : self.frame.shape[1]])
+        del patches
         generator, done = torch.Generator().manual_seed(0), itertools.count()
 
         def draw() -> Tensor:

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_COMPONENTS = 256
+from engine.architecture import WHITENED_VALUES
+
 _SMALLEST_SHARE = 1e-4
 _SMALLEST_DEVIATION = 1e-6
 
@@ -31,7 +32,7 @@ class Whitening(nn.Module):
     def __init__(self, values: int) -> None:
         super().__init__()
         self.fitted = False
-        self.components = min(values, _COMPONENTS)
+        self.components = min(values, WHITENED_VALUES)
         self.register_buffer("mean", torch.zeros(values))
         self.register_buffer("map", torch.zeros(values, self.components))
 

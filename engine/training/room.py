@@ -5,11 +5,10 @@ from pathlib import Path
 
 from engine.checkpoints import bytes_of
 from engine.errors import FextError
+from engine.forecast.disk import BEST_AND_LAST, kept_states
 from engine.models import Autoencoder
 from engine.report import Report
 from engine.settings import TrainingSettings
-
-_BEST_AND_LAST = 2
 
 
 def need_room(run: Path, model: Autoencoder, training: TrainingSettings, report: Report) -> None:
@@ -39,7 +38,7 @@ def check_room(free: int, state: int, present: int, training: TrainingSettings, 
             "Make space on that disk, choose another workspace with --resources, or a lighter model.variant.",
         )
     kept = kept_states(training)
-    states = _BEST_AND_LAST + (kept or 0)
+    states = BEST_AND_LAST + (kept or 0)
     wanted = (states + 1) * state - present
     more = "" if kept is not None else " and one more for each kept"
     told = f"A checkpoint takes {_size(state)}, {states:,} of them stay{more}; {_size(free)} are free."
@@ -54,18 +53,6 @@ def state_bytes(model: Autoencoder, training: TrainingSettings) -> int:
     weights = sum(int(tensor.nbytes) for tensor in model.state_dict().values())
     parameters = sum(int(parameter.nbytes) for parameter in model.parameters())
     return weights + (3 if training.ema else 2) * parameters
-
-
-def kept_states(training: TrainingSettings) -> int | None:
-    """Return how many states are kept beside best and last, at most; None where that cannot be known."""
-    every, minutes = training.checkpoint_every, training.keep_every_minutes
-    if not every and not minutes:
-        return 0
-    if training.keep_checkpoints:
-        return training.keep_checkpoints
-    if training.minutes:
-        return None if every else int(training.minutes / minutes)
-    return None if minutes else training.epochs // every
 
 
 def _size(count: int) -> str:

@@ -349,7 +349,7 @@ from pathlib import Path
 import shutil
 from engine.errors import FextError
 from engine.images.packfile import NoRoomError, write_pack
-from engine.images.index import Layout
+from engine.images.layout import Layout
 from engine.images.scan import scan
 from engine.report import CollectedReport
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.architecture import bases_of
 from engine.errors import Stopped
 from engine.models import VARIANTS, Autoencoder
-from engine.models.autoencoder import bases_of
 from engine.models.shortcut import PatchShortcut
 from engine.settings import ModelSettings
 
