@@ -85,7 +85,7 @@ class Machine:
         if self._last is not None and pid == self._pid and now - self._last.at < FRESH_SECONDS:
             return self._last
         pids = [pid, *_descendants(pid)] if pid is not None else []
-        memory_used, memory_total = _memory()
+        memory_used, memory_total = memory_use()
         disk = psutil.disk_usage(str(self._folder))
         self._last = MachineUse(
             at=now,
@@ -117,7 +117,7 @@ class Machine:
         return JobUse(worked / took if took > 0 else 0.0, memory)
 
 
-def _memory() -> tuple[int, int]:
+def memory_use() -> tuple[int, int]:
     """Return used and total bytes: those of the container where it has a limit, else those of the machine."""
     machine = psutil.virtual_memory()
     try:

@@ -11,6 +11,12 @@ import platformdirs
 from engine.errors import FextError, UsageError
 from engine.settings import environment_template
 
+LATENT_FILE = "latent.csv"
+"""In the folder of an evaluation's report: where its images lie in the latent."""
+
+PROBES_FOLDER = "probes"
+"""In the folder of a checkpoint's figures: its probe images, epoch by epoch."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _RESERVED = frozenset({"images", "dataset"})
 

@@ -18,6 +18,7 @@ from engine.plots import learning_figure
 from engine.report import Report
 from engine.settings import TrainingSettings
 from engine.tensors import to_float, to_uint8
+from engine.workspace import PROBES_FOLDER
 
 Pixels = NDArray[np.uint8]
 
@@ -90,10 +91,10 @@ class Probes:
         self._report.artifact("figure", figure)
 
     def _path(self, epoch: float) -> Path:
-        return self._folder / "probes" / f"epoch-{epoch:010.3f}.png"
+        return self._folder / PROBES_FOLDER / f"epoch-{epoch:010.3f}.png"
 
     def _kept(self) -> list[Path]:
-        return sorted((self._folder / "probes").glob("epoch-*.png"))
+        return sorted((self._folder / PROBES_FOLDER).glob("epoch-*.png"))
 
     def _forget_after(self, epoch: float) -> None:
         try:

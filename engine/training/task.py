@@ -7,11 +7,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.checkpoints import CONFIG_FILE, IMAGES_FILE, TRAINING_TENSORS_FILE, find_resumable, read_config, read_json
+from engine.architecture import fitted_count
+from engine.checkpoints import (
+    CONFIG_FILE,
+    IMAGES_FILE,
+    TRAIN,
+    TRAINING_TENSORS_FILE,
+    find_resumable,
+    read_config,
+    read_json,
+    read_listing,
+)
 from engine.device import Device, choose_device
 from engine.errors import FextError, UsageError
 from engine.files import remove_unfinished
-from engine.images.dataset import TRAIN, TrainingData, as_before, prepare, read_listing
+from engine.images.dataset import TrainingData, as_before, prepare
 from engine.models import Autoencoder
 from engine.models.loading import load_tensors, load_weights
 from engine.records import Records
@@ -29,9 +39,6 @@ from engine.training.room import need_room
 from engine.training.tensorboard import with_tensorboard
 from engine.training.trainer import Session, Trainer, TrainingResult
 from engine.workspace import Workspace
-
-_FITTED_PIXELS = 1024 * 128 * 128
-_FITTED_IMAGES = 2, 1024
 
 
 def train(settings: Settings, workspace: Workspace, records: Records, report: Report, *, run: int) -> TrainingResult:
@@ -122,9 +129,7 @@ def _need_images(data: TrainingData) -> None:
 def _fit_shortcut(model: Autoencoder, data: TrainingData, settings: Settings, report: Report) -> None:
     """Fit the shortcut to as many training images, drawn by the seed, as 1,024 of 128 × 128 pixels come to."""
     began = time.perf_counter()
-    fewest, most = _FITTED_IMAGES
-    enough = _FITTED_PIXELS // (settings.data.image_height * settings.data.image_width)
-    count = min(len(data.train), max(fewest, min(most, enough)))
+    count = fitted_count(len(data.train), settings.data.image_height, settings.data.image_width)
     drawn = np.random.default_rng(settings.training.seed).choice(len(data.train), count, replace=False)
     images = to_float(torch.from_numpy(data.train.batch(np.sort(drawn))))
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from engine.feeder import Feeder
 from engine.files import replace_file
 from engine.images.dataset import Indices, TrainingData, listing_text
 from engine.models import Autoencoder
+from engine.models.flops import flops_of
 from engine.records import Records
 from engine.report import Report
 from engine.settings import Settings
@@ -443,7 +445,12 @@ class Trainer:
             "device": self.device.name,
             "precision": self.device.precision_name,
             "compile": self.step.facts(),
+            "flops": self._flops,
         }
+
+    @cached_property
+    def _flops(self) -> int:
+        return flops_of(self.model, self.settings.data.image_height, self.settings.data.image_width)
 
     def _tensors(self) -> dict[str, Tensor]:
         return self.optimizer.tensors() | (raw_tensors(self.model) if self.average else {})

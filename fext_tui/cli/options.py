@@ -47,7 +47,7 @@ _WORKSPACE: list[_Decorator] = [
 _SETTINGS: list[_Decorator] = [
     click.option(
         "--preset", metavar="NAME", expose_value=False, callback=_into("preset"),
-        help="Begin from a preset: quick, balanced, fidelity or features.",
+        help="Begin from a preset: quick, balanced, fidelity, features or low-memory.",
     ),
     click.option(
         "--config", metavar="NAME", expose_value=False, callback=_into("configuration"),

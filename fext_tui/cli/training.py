@@ -9,6 +9,7 @@ from engine.checkpoints import find_resumable
 from engine.errors import UsageError
 from engine.settings import Settings
 from engine.workspace import check_name
+from fext_tui.cli.forecast import tell_forecast
 from fext_tui.cli.grid import combinations, submit_grid
 from fext_tui.cli.invocation import Invocation, existing_images
 from fext_tui.cli.options import device_option, global_options, image_size_option, job_options, setting_option
@@ -32,10 +33,23 @@ from fext_tui.cli.submission import perform
     "--grid", metavar="GROUP.FIELD=A,B,…", multiple=True,
     help="Line up a run for each value; repeated, for each combination. Returns at once.",
 )  # fmt: skip
+@click.option(
+    "--forecast", is_flag=True, help="Tell what it will take: images, steps, time, memory, disk; start nothing."
+)
+@click.option("--measure", is_flag=True, help="With --forecast: run a few steps first, where no run was measured.")
 @job_options
 @global_options
 @click.pass_obj
-def train(invocation: Invocation, folder: str | None, name: str | None, grid: tuple[str, ...], detach: bool) -> int:
+def train(
+    invocation: Invocation,
+    folder: str | None,
+    *,
+    name: str | None,
+    grid: tuple[str, ...],
+    forecast: bool,
+    measure: bool,
+    detach: bool,
+) -> int:
     """Train an autoencoder on the images of FOLDER.
 
     Without FOLDER: those of the settings, else database/images of the workspace. Ctrl-C stops with a checkpoint;
@@ -44,6 +58,11 @@ def train(invocation: Invocation, folder: str | None, name: str | None, grid: tu
     if folder:
         invocation.values["data.folder"] = existing_images(folder)
     existing_images(invocation.values.get("data.validation_folder"))
+    if forecast or measure:
+        if grid:
+            raise UsageError("A forecast is of one run at a time.", "Give the values of one run of the grid.")
+        _one_budget(invocation, "training.epochs")
+        return tell_forecast(invocation, measure=measure)
     if grid:
         return submit_grid(invocation, [(one, _with(invocation, one)) for one in combinations(grid)], name)
     _one_budget(invocation, "training.epochs")
