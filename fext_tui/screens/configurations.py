@@ -6,18 +6,13 @@ from textual.binding import Binding, BindingType
 
 from engine.configurations import configuration_names, read_configuration, save_configuration
 from engine.errors import FextError
-from engine.settings import PRESETS, Settings
+from engine.settings import Settings
 from engine.workspace import check_name
 from fext_tui import text
 from fext_tui.screens.base import FextScreen
 from fext_tui.screens.dialogs import Ask, Choose, Confirm
+from fext_tui.screens.presets import ChoosePreset, changes, settings_of
 
-PRESET_HELP = {
-    "quick": "one minute at 64 × 64, to see that all works",
-    "balanced": "FextAE Medium, 100 epochs",
-    "fidelity": "FextAE Large, 300 epochs, augmentation",
-    "features": "vectors that tell kinds of pictures apart",
-}
 _CONFIG = Binding.Group("Config", compact=True)
 
 
@@ -86,11 +81,12 @@ class ConfiguringScreen(FextScreen):
 
     def action_preset(self) -> None:
         """Choose a preset, and put its values over the settings."""
-        options = [(name, name, PRESET_HELP[name]) for name in PRESETS]
-        options.append(("", "defaults", "everything as it was at first"))
-        self.app.push_screen(Choose("Take a preset", options), self._take_preset)
+        self.app.push_screen(ChoosePreset(self.fext.settings), self._take_preset)
 
-    def _take_preset(self, name: str | None) -> None:
-        if name is not None:
-            self.fext.settings = self.fext.settings.with_values(PRESETS[name]) if name else Settings()
-            self.notify(f"{name or 'Default'} settings are set.", timeout=3)
+    def _take_preset(self, choice: str | None) -> None:
+        if choice is None:
+            return
+        before = self.fext.settings
+        self.fext.settings = settings_of(choice, before)
+        count = len(changes(before, self.fext.settings))
+        self.notify(f"{choice}: {count} settings changed.", timeout=4)

@@ -22,6 +22,7 @@ from fext_tui.screens.dialogs import Ask, Confirm
 from fext_tui.throttle import Throttle
 from fext_tui.widgets.checkpoints import CheckpointTable
 from fext_tui.widgets.curves_pane import CurvesPane
+from fext_tui.widgets.forecast_line import ForecastLine
 from fext_tui.widgets.log import JobLog
 from fext_tui.widgets.panes import Panes, PaneStrip
 from fext_tui.widgets.settings_form import SettingsForm
@@ -68,6 +69,9 @@ class ModelScreen(ConfiguringScreen):
     BINDING_GROUP_TITLE = "Model"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "train", "Train", id="model.train", tooltip="Train with these settings"),
+        Binding(
+            "T", "forecast", "Forecast", id="model.forecast", tooltip="What training will take; measure a few steps"
+        ),
         Binding("r", "resume", "Resume", id="model.resume", tooltip="Go on with the selected checkpoint"),
         Binding("e", "evaluate", "Evaluate", id="model.evaluate", tooltip="Measure the selected checkpoint"),
         Binding("n", "encode", "Encode", id="model.encode", tooltip="Turn a folder of images into vectors"),
@@ -90,7 +94,7 @@ class ModelScreen(ConfiguringScreen):
         yield Panes(
             PANES,
             "settings",
-            Container(SettingsForm(GROUPS, opened=("model",)), id="pane-settings"),
+            Container(SettingsForm(GROUPS, opened=("model",)), ForecastLine(), id="pane-settings"),
             CurvesPane(),
             Container(CheckpointTable(), Static(NO_CHECKPOINT, classes="empty"), id="pane-checkpoints"),
             Container(JobLog(id="log"), id="pane-log"),
@@ -106,6 +110,7 @@ class ModelScreen(ConfiguringScreen):
     def on_screen_resume(self) -> None:
         """Draw what came while another screen was shown."""
         self._curves.now()
+        self.query_one(ForecastLine).renew()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what concerns a checkpoint only where there is one."""
@@ -173,6 +178,12 @@ class ModelScreen(ConfiguringScreen):
         """Train with these settings."""
         self.fext.start_job("train", {})
         self.action_pane("curves")
+
+    def action_forecast(self) -> None:
+        """Show what training will take, and train where that is wanted."""
+        from fext_tui.screens.forecast import ForecastScreen
+
+        self.app.push_screen(ForecastScreen(), lambda train: self.action_train() if train else None)
 
     def action_resume(self) -> None:
         """Go on with the selected checkpoint."""

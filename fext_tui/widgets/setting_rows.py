@@ -68,6 +68,11 @@ class GroupRow(Row):
             self._opened = opened
             self.refresh()
 
+    @property
+    def changed(self) -> int:
+        """How many values of the group differ from the defaults."""
+        return self._changed
+
     def show(self, settings: Settings) -> None:
         """Count the changed values anew."""
         changed = _count_changed(self.group, settings)
@@ -130,6 +135,11 @@ class SettingRow(Row):
     def options(self) -> tuple[str, ...]:
         """What may be chosen; empty where a value is typed."""
         return ("off", "on") if self.field.kind == "bool" else self.field.choices if self.field.kind == "choice" else ()
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the value is not the default."""
+        return bool(self._value != self.field.default)
 
     def neighbor(self, way: int) -> str:
         """Return the next (1) or previous (-1) choice, around the end."""
@@ -214,18 +224,21 @@ class SettingRow(Row):
 
     def render(self) -> Content:
         """Return the line, and the complaint under it."""
-        changed = self._value != self.field.default
-        mark = Content.styled("•", "bold $text-accent") if changed else Content(" ")
+        mark = Content.styled("•", "bold $text-accent") if self.is_changed else Content(" ")
         title = Content(shortened(self.field.title, TITLE - 1).ljust(TITLE))
-        line = Content(" ") + mark + Content(" ") + title + self._draw_value(changed)
+        line = Content(" ") + mark + Content(" ") + title + self._draw_value()
         below = (Content.styled(" " * MARGIN + part, "$text-error") for part in self._complaint_lines())
         return Content("\n").join([line, *below])
 
-    def _draw_value(self, changed: bool) -> Content:
+    def _draw_value(self) -> Content:
+        """Return the value, and where it is changed and there is room the default."""
         room = max(self.size.width - VALUE - 1, 4)
-        style = "bold $text-accent" if changed else ""
-        if self.options:
-            return self._draw_options(room, style)
+        style = "bold $text-accent" if self.is_changed else ""
+        value = self._draw_options(room, style) if self.options else self._draw_text(room, style)
+        default = f"  default {safe(text_of(self.field.default)) or 'empty'}" if self.is_changed else ""
+        return value + Content.styled(default, "$text-muted") if value.cell_length + len(default) <= room else value
+
+    def _draw_text(self, room: int, style: str) -> Content:
         shown = safe(text_of(self._value))
         if not shown:
             return Content.styled("–", "$text-muted")

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from fext_tui.app import FextApp
 
 
+HELP_LINES = 5
+"""Lines that the help has at least, so that the list stays where it is while the cursor moves."""
 _BEYOND = 6
 """Rows by which an opened group may reach beyond the form at first."""
-_ROOM = 8
+_ROOM = 6
 """Empty rows that are filled at first with the beginning of the next group, however far it reaches beyond the form."""
 
 
@@ -52,6 +54,9 @@ class SettingList(VerticalScroll):
             tooltip="Back to the default",
         ),
         Binding("slash", "search", "Find", key_display="/", id="form.search", tooltip="Find a setting by a word"),
+        Binding(
+            "x", "changed", "Changed", id="form.changed", tooltip="Only what is not the default; again: everything"
+        ),
         Binding("up,k", "move(-1)", "Up", show=False, id="form.up"),
         Binding("down,j", "move(1)", "Down", show=False, id="form.down"),
         Binding("pageup", "move(-10)", "Page up", show=False, id="form.page_up"),
@@ -70,11 +75,19 @@ class SettingList(VerticalScroll):
     class SearchAsked(Message):
         """The person wants to find a setting."""
 
+    class Filtered(Message):
+        """Only changed settings are shown, or all of them again."""
+
+        def __init__(self, *, only_changed: bool) -> None:
+            super().__init__()
+            self.only_changed = only_changed
+
     def __init__(self, groups: Sequence[str], opened: Sequence[str]) -> None:
         super().__init__(id="setting-list", can_focus=True)
         self._groups = groups
         self._opened = set(opened)
         self._words = ""
+        self._only_changed = False
         self._fitted = False
         self._row: Row | None = None
 
@@ -96,7 +109,12 @@ class SettingList(VerticalScroll):
         self.watch(self.app, "settings", self._show, init=False)
 
     def on_resize(self, event: events.Resize) -> None:
-        """At first, open the groups that have room, one after the other; the last may reach a little beyond."""
+        """At first, open the groups that have room, one after the other; the last may reach a little beyond.
+
+        Later, keep the cursor in view.
+        """
+        if self._fitted:
+            self.call_after_refresh(self._show_cursor)
         if self._fitted or not event.size.height:
             return
         self._fitted = True
@@ -112,30 +130,54 @@ class SettingList(VerticalScroll):
     def _show(self, settings: Settings) -> None:
         for row in self.query(Row):
             row.show(settings)
+        if self._only_changed:
+            self._show_changed(only=self._has_changes())
+        elif self._row is not None:
+            self.post_message(self.Moved(self._row))
+
+    def _has_changes(self) -> bool:
+        return any(row.is_changed for row in self.query(SettingRow))
+
+    def _show_changed(self, *, only: bool) -> None:
+        self._only_changed = only
+        self._arrange()
+        self.post_message(self.Filtered(only_changed=only))
 
     def _visible(self) -> list[Row]:
         return [row for row in self.query(Row) if row.display]
 
     def _arrange(self) -> None:
-        """Show the rows of opened groups, or those that hold the words that are looked for."""
+        """Show the rows of opened groups, or those that are looked for, or that are changed."""
         with self.app.batch_update():
             for row in self.query(Row):
                 if isinstance(row, GroupRow):
-                    row.opened = row.group in self._opened
-                    row.display = not self._words
+                    row.opened = self._only_changed or row.group in self._opened
+                    row.display = not self._words and (row.changed > 0 or not self._only_changed)
                 elif isinstance(row, SettingRow):
-                    row.display = row.matches(self._words) if self._words else row.group in self._opened
+                    row.display = self._is_shown(row)
         visible = self._visible()
         if self._row not in visible and visible:
-            self._stand_on(visible[0])
+            fields = [row for row in visible if isinstance(row, SettingRow)]
+            self._stand_on(fields[0] if self._only_changed and fields else visible[0])
+
+    def _is_shown(self, row: SettingRow) -> bool:
+        if self._only_changed and not row.is_changed:
+            return False
+        return row.matches(self._words) if self._words else self._only_changed or row.group in self._opened
 
     def _stand_on(self, row: Row) -> None:
         if self._row is not None:
             self._row.remove_class("-cursor")
         self._row = row
         row.add_class("-cursor")
-        self.scroll_to_widget(row, animate=False)
+        self._show_cursor()
+        self.call_after_refresh(self._show_cursor)  # where rows were shown or hidden just now, they have no place yet
         self.post_message(self.Moved(row))
+
+    def _show_cursor(self) -> None:
+        """Bring the row with the cursor into view."""
+        if self._row is not None:
+            self.scroll_to_widget(self._row, animate=False, immediate=True)
 
     def find(self, words: str) -> None:
         """Show only the settings that hold these words, on one that is named so; all groups again for none."""
@@ -149,18 +191,30 @@ class SettingList(VerticalScroll):
         """Open the group of a setting, and put the cursor on it."""
         row = next(row for row in self.query(SettingRow) if row.field.key == key)
         self._opened.add(row.group)
-        self._arrange()
+        self._show_changed(only=False)
         self._stand_on(row)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer the keys of the rows while none of them is edited."""
-        if action in {"edit", "step", "default", "search"}:
+        if action in {"edit", "step", "default", "search", "changed"}:
             return self.has_focus
         return super().check_action(action, parameters)
 
     def action_search(self) -> None:
         """Ask for words."""
         self.post_message(self.SearchAsked())
+
+    def action_changed(self) -> None:
+        """Show only what is not the default, or everything again."""
+        if self._only_changed or self._has_changes():
+            self._show_changed(only=not self._only_changed)
+        else:
+            self.notify("Every setting has its default.", timeout=3)
+
+    @property
+    def only_changed(self) -> bool:
+        """Whether only what is not the default is shown."""
+        return self._only_changed
 
     def action_move(self, rows: int) -> None:
         """Move the cursor up or down."""
@@ -193,6 +247,8 @@ class SettingList(VerticalScroll):
                 row.edit()
 
     def _toggle(self, row: GroupRow) -> None:
+        if self._only_changed:
+            return
         self._opened ^= {row.group}
         self._arrange()
         self._stand_on(row)
@@ -251,10 +307,12 @@ class SettingsForm(Vertical):
         super().__init__()
         self._groups = groups
         self._opened = opened
+        self._told = Content("")
 
     def compose(self) -> ComposeResult:
         """Give search, rows and help."""
         yield Input(placeholder="word of a setting", compact=True, disabled=True, id="setting-search")
+        yield Static("Only what is not the default", id="setting-filter")
         yield SettingList(self._groups, self._opened)
         yield Static(id="setting-help")
 
@@ -269,7 +327,27 @@ class SettingsForm(Vertical):
     @on(SettingList.Moved)
     def _tell_help(self, event: SettingList.Moved) -> None:
         event.stop()
-        self.query_one("#setting-help", Static).update(help_of(event.row), layout=False)
+        self._told = help_of(event.row)
+        self._draw_help()
+
+    def on_resize(self) -> None:
+        """Give the help as many lines as it has at this width."""
+        self._draw_help()
+
+    def _draw_help(self) -> None:
+        """Write the help; what is longer than usual takes lines of the list, so that nothing of it is cut."""
+        shown = self.query_one("#setting-help", Static)
+        width = self.size.width
+        lines = sum(len(line.wrap(width)) for line in self._told.split("\n")) if width else 0
+        height = max(lines, HELP_LINES)
+        changes = shown.styles.height is None or shown.styles.height.value != height
+        shown.styles.height = height
+        shown.update(self._told, layout=changes)
+
+    @on(SettingList.Filtered)
+    def _tell_filter(self, event: SettingList.Filtered) -> None:
+        event.stop()
+        self.set_class(event.only_changed, "-changed")
 
     @on(SettingList.SearchAsked)
     def _search(self, event: SettingList.SearchAsked) -> None:
@@ -299,6 +377,10 @@ class SettingsForm(Vertical):
             search.disabled = True
             self.remove_class("-searching")
             self.focus_list()
+        elif event.key == "escape" and self.query_one(SettingList).only_changed and not self.query("SettingRow Input"):
+            event.stop()
+            event.prevent_default()
+            self.query_one(SettingList).action_changed()
         elif search.has_focus and event.key == "down":
             event.stop()
             self.focus_list()
@@ -308,17 +390,18 @@ def help_of(row: Row) -> Content:
     """Return the help of a row: title and key, what it is, what is allowed, what it is by default."""
     if not isinstance(row, SettingRow):
         return Content.styled("enter opens and closes this group", "$text-muted")
-    return describe_field(row.field)
+    return describe_field(row.field, is_changed=row.is_changed)
 
 
-def describe_field(field: SettingField) -> Content:
+def describe_field(field: SettingField, *, is_changed: bool = False) -> Content:
     """Return what a person needs to know to choose a value."""
     default = safe(text_of(field.default)) or "empty"
     allowed = field.allowed or "any text"
     unit = f" {field.unit}" if field.unit and default != "empty" else ""
     return Content.assemble(
         (field.title, "bold"),
-        (f"  {field.key}\n", "$text-muted"),
+        (f"  {field.key}", "$text-muted"),
+        ("  • changed\n" if is_changed else "\n", "$text-accent"),
         f"{field.help}\n",
         (f"{allowed[0].upper()}{allowed[1:]}. Default: {default}{unit}.", "$text-muted"),
     )

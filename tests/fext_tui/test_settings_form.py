@@ -1,12 +1,14 @@
 """The settings form, by keys alone."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
-from engine.settings import FIELDS, Settings
+from engine.settings import FIELDS, PRESETS, PURPOSES, Settings, text_of
 from engine.settings import GROUPS as ALL_GROUPS
 from fext_tui.screens.model import GROUPS
 from fext_tui.widgets.setting_rows import SettingRow
@@ -166,14 +168,118 @@ async def test_a_search_stands_on_what_is_named_so(opened: Any, shown: Callable[
         assert "training.micro_batch" in shown(pilot), "where no title has them, the first whose help does"
 
 
-async def test_every_field_takes_its_own_text(opened: Any) -> None:
+@pytest.mark.parametrize("key", FIELDS)
+def test_every_field_takes_its_own_text(key: str) -> None:
+    """What a row shows, it takes back; and each of the choices it offers is taken."""
+    field, settings = FIELDS[key], Settings()
+    row = SettingRow(field, settings)
+    assert settings.with_values({key: text_of(field.default)}) == settings
+    options = row.options
+    assert bool(options) == (field.kind in {"bool", "choice"})
+    for _ in options:
+        settings = settings.with_values({key: row.neighbor(1)})
+        row.show(settings)
+    assert settings == Settings(), "the choices go around"
+
+
+async def test_every_field_has_a_row_and_each_kind_is_edited_in_place(opened: Any) -> None:
     async with opened(keys="2") as pilot:
-        for key, field in FIELDS.items():
-            if field.group in GROUPS:
-                row = await stand_on(pilot, key)
-                if not row.options:
-                    row.edit()
-                    await pilot.pause()
-                    await pilot.press("enter")
-                    assert not pilot.app.screen.query("SettingRow Input"), key
-                assert value_of(pilot, key) == field.default
+        rows = {row.field.key for row in form_of(pilot).query(SettingRow)}
+        assert rows == {key for key, field in FIELDS.items() if field.group in GROUPS}
+        kinds = {
+            field.kind: key for key, field in FIELDS.items() if key in rows and field.kind not in {"bool", "choice"}
+        }
+        assert kinds.keys() == {"int", "float", "text"}
+        for key in kinds.values():
+            await stand_on(pilot, key)
+            await pilot.press("enter")
+            await pilot.pause()
+            assert pilot.app.screen.query("SettingRow Input"), key
+            await pilot.press("enter")
+            await pilot.pause()
+            assert not pilot.app.screen.query("SettingRow Input"), key
+            assert value_of(pilot, key) == FIELDS[key].default
+
+
+async def test_a_changed_value_tells_its_default(opened: Any, shown: Callable[..., str]) -> None:
+    async with opened(keys="2", values={"training.epochs": 12, "model.variant": "large"}) as pilot:
+        await stand_on(pilot, "training.epochs")
+        assert "12 epochs  default 100" in shown(pilot)
+        assert "training.epochs  • changed" in shown(pilot)
+        await pilot.press("backspace")
+        await pilot.pause()
+        assert "default 100" not in shown(pilot)
+        assert "• changed" not in shown(pilot)
+        await stand_on(pilot, "model.variant")
+        assert "[large]  default redux" in shown(pilot)
+
+
+async def test_only_what_is_changed_is_shown(opened: Any, shown: Callable[..., str]) -> None:
+    values = {"training.epochs": 12, "encoding.batch_size": 4}
+    async with opened(keys="2 x", values=values) as pilot:
+        text = shown(pilot)
+        assert "Only what is not the default" in text
+        assert "• Epochs" in text
+        assert "• Batch size" in text
+        assert "Latent channels" not in text
+        assert "Model" not in [line.strip(" ▾▸") for line in text.splitlines()], "a group without changes"
+        await pilot.press("backspace")
+        await pilot.pause()
+        assert value_of(pilot, "training.epochs") == 100
+        assert "Epochs" not in shown(pilot), "it is the default now"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "Latent channels" in shown(pilot)
+        assert "Only what is not" not in shown(pilot)
+
+
+async def test_without_changes_everything_stays(opened: Any, shown: Callable[..., str]) -> None:
+    async with opened(keys="2 x") as pilot:
+        assert "Every setting has its default." in shown(pilot)
+        assert "Latent channels" in shown(pilot)
+
+
+async def test_the_last_change_taken_back_shows_everything(opened: Any, shown: Callable[..., str]) -> None:
+    async with opened(keys="2 x backspace", values={"model.dropout": 0.5}) as pilot:
+        await pilot.pause()
+        assert value_of(pilot, "model.dropout") == 0
+        assert "Latent channels" in shown(pilot)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (160, 48)])
+async def test_no_help_is_cut(size: tuple[int, int], opened: Any, until: Any) -> None:
+    longest = sorted(
+        (key for key, field in FIELDS.items() if field.group in GROUPS), key=lambda key: -len(FIELDS[key].help)
+    )[:4]
+    async with opened(size=size, keys="2") as pilot:
+        for key in longest:
+            row = await stand_on(pilot, key)
+            help_text, rows = (
+                pilot.app.screen.query_one("#setting-help", Static),
+                pilot.app.screen.query_one(SettingList),
+            )
+            await until(pilot, lambda row=row, rows=rows: rows.region.contains_region(row.region))
+            wanted = help_text.visual.get_height(help_text.styles, help_text.size.width)
+            assert help_text.size.height >= wanted, key
+
+
+async def test_a_preset_tells_what_it_changes_before_and_after(opened: Any, shown: Callable[..., str]) -> None:
+    async with opened(keys="2 p", values={"training.epochs": 7}) as pilot:
+        for purpose in PURPOSES.values():
+            assert purpose in shown(pilot)
+        await pilot.press("j", "j")
+        await pilot.pause()
+        assert re.search(r"training: Epochs +7 → 300", shown(pilot))
+        assert re.search(r"model: Variant +redux → large", shown(pilot))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert pilot.app.settings == Settings().with_values(PRESETS["fidelity"])
+        assert "fidelity: 3 settings changed." in shown(pilot)
+        await pilot.press("p", "j", "j")
+        await pilot.pause()
+        assert "Changes nothing" in shown(pilot)
+
+
+def test_the_dialog_has_room_for_what_presets_change() -> None:
+    assert PURPOSES.keys() == PRESETS.keys()
+    assert max(map(len, PRESETS.values())) <= 10
