@@ -10,18 +10,23 @@ from typing import Any
 from engine.checkpoints import (
     CONFIG_FILE,
     IMAGES_FILE,
+    TRAIN,
     TRAINING_FILE,
+    VALIDATION,
     CheckpointFacts,
     bytes_of,
     checkpoint_facts,
     find_checkpoint,
+    not_understood,
     read_config,
     read_json,
+    read_listing,
     states_of,
     step_of,
     tags_of,
 )
 from engine.errors import FextError
+from engine.foreign import field, finite, text, whole
 from engine.records import Records, Row
 from engine.settings import FIELDS
 from engine.upkeep import sizes_of_belongings
@@ -82,7 +87,7 @@ class CheckpointDetails:
         settings: all of them by dotted key.
         states: the saved ones, by step; those that are damaged are left out.
         evaluations: as the records have them, newest first.
-        embeddings: the same.
+        embeddings: the same, of each place the newest: it took that of those before.
         others: bytes of what was made of it, as `sizes_of_belongings` has them.
 
     """
@@ -119,7 +124,6 @@ def checkpoint_details(workspace: Workspace, records: Records, name: str) -> Che
     """
     facts = checkpoint_facts(workspace, name)
     run, state = workspace.checkpoints / name, find_checkpoint(workspace, name)
-    config, standing = read_json(state / CONFIG_FILE), read_json(state / TRAINING_FILE)
     settings = read_config(state).settings
     train, validation = _sides(run / IMAGES_FILE)
     return CheckpointDetails(
@@ -127,28 +131,42 @@ def checkpoint_details(workspace: Workspace, records: Records, name: str) -> Che
         folder=settings.data.folder,
         train_images=train,
         validation_images=validation,
-        seconds=float(standing.get("seconds", 0.0)),
-        seen_images=int(standing.get("images", 0)),
-        precision=str(config.get("precision", "")),
-        device=str(config.get("device", "")),
-        versions=dict(config.get("versions", {})),
-        revision=config.get("revision"),
+        **_circumstances(state),
         settings=settings.values(),
         states=tuple(_states(run)),
         evaluations=tuple(_of(name, records.evaluations())),
-        embeddings=tuple(_of(name, records.embeddings())),
+        embeddings=tuple(_newest_of_each_place(_of(name, records.embeddings()))),
         others=sizes_of_belongings(workspace, name),
     )
 
 
+def _circumstances(state: Path) -> dict[str, Any]:
+    """Return what a state tells of its training beside the settings; what older versions did not write is empty."""
+    config = {"precision": "", "device": "", "versions": {}, "revision": None} | read_json(state / CONFIG_FILE)
+    standing = {"seconds": 0.0, "images": 0} | read_json(state / TRAINING_FILE)
+    try:
+        return {
+            "seconds": field(standing, "seconds", finite),
+            "seen_images": field(standing, "images", whole),
+            "precision": field(config, "precision", text),
+            "device": field(config, "device", text),
+            "versions": field(config, "versions", _versions),
+            "revision": field(config, "revision", lambda value: None if value is None else text(value)),
+        }
+    except ValueError as error:
+        raise not_understood(state, error) from error
+
+
+def _versions(values: Any) -> dict[str, str]:
+    if not isinstance(values, dict):
+        raise ValueError(f"{values!r:.40} lists none")
+    return {name: text(version) for name, version in values.items()}
+
+
 def _sides(path: Path) -> tuple[int, int]:
     """Return how many images were trained on, and how many held out."""
-    try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            sides = [row["subset"] for row in csv.DictReader(file)]
-    except (OSError, KeyError, csv.Error) as error:
-        raise FextError(f"{path} cannot be read: {error}.", "Train again; the split of this run is lost.") from error
-    return sides.count("train"), sides.count("validation")
+    sides = [subset for subset, _, _ in read_listing(path)]
+    return sides.count(TRAIN), sides.count(VALIDATION)
 
 
 def _states(run: Path) -> Iterable[StateFacts]:
@@ -165,6 +183,14 @@ def _states(run: Path) -> Iterable[StateFacts]:
 
 def _of(name: str, rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["checkpoint"].partition("/")[0] == name]
+
+
+def _newest_of_each_place(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows of different paths, each the first of its path."""
+    places: dict[str, Row] = {}
+    for row in rows:
+        places.setdefault(row["path"], row)
+    return list(places.values())
 
 
 def summary_of(records: Records, details: CheckpointDetails) -> dict[str, Any]:
@@ -196,6 +222,7 @@ def summary_of(records: Records, details: CheckpointDetails) -> dict[str, Any]:
         "train_images": details.train_images,
         "validation_images": details.validation_images,
         "parameters": facts.parameters,
+        "flops": facts.flops,
         "latent": facts.latent,
         "image_channels": 1 if details.settings["data.grayscale"] else 3,
         "precision": details.precision,

@@ -6,17 +6,25 @@ which lists the size and the BLAKE2 digest of its files; without it, or with oth
 in it is a pickle.
 """
 
+import csv
 import difflib
 import hashlib
+import io
 import json
+import math
 import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from engine.errors import FextError, UsageError
+from engine.files import printable
+from engine.foreign import field, finite, text, whole
 from engine.settings import Settings
 from engine.workspace import Workspace, check_name
 
@@ -27,13 +35,23 @@ TRAINING_FILE = "training_state.json"
 COMPLETE_FILE = "complete.json"
 IMAGES_FILE = "images.csv"
 
+TRAIN, VALIDATION = "train", "validation"
+"""The subsets that `read_listing` names."""
+
+LISTING_COLUMNS = ("subset", "path", "content_hash")
+
+T = TypeVar("T")
+
 _STATE = re.compile(r"step-(\d+)(?:-\d+)?")
 _RETRAIN = "Choose another checkpoint (`fext checkpoints` lists them), or train again."
 
 
 @dataclass(frozen=True)
 class CheckpointFacts:
-    """What is known of a run's checkpoint without loading its weights; ``bytes`` of the whole folder."""
+    """What is known of a run's checkpoint without loading its weights; ``bytes`` of the whole folder.
+
+    ``flops`` are the floating point operations of one image there and back; None where an older version saved it.
+    """
 
     name: str
     variant: str
@@ -44,19 +62,21 @@ class CheckpointFacts:
     image: str
     latent: str
     parameters: int
+    flops: int | None
     bytes: int
     tags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class CheckpointConfig:
-    """What a saved state says of itself (``config.json``)."""
+    """What a saved state says of itself (``config.json``); ``flops`` as `CheckpointFacts` has them."""
 
     name: str
     settings: Settings
     image_channels: int
     latent: tuple[int, int, int]
     parameters: int
+    flops: int | None
     step: int
     epoch: float
     val_psnr: float | None
@@ -175,7 +195,7 @@ def _way_on(state: Path) -> str:
 
 
 def _damaged(state: Path, reason: str) -> FextError:
-    return FextError(f"Checkpoint {_label(state)} is damaged: {reason}.", _RETRAIN)
+    return FextError(f"Checkpoint {_label(state)} is damaged: {printable(reason)}.", _RETRAIN)
 
 
 def fingerprint(state: Path) -> str:
@@ -186,9 +206,12 @@ def fingerprint(state: Path) -> str:
 def _mark(state: Path) -> dict[str, Any]:
     mark = read_json(state / COMPLETE_FILE)
     try:
-        assert all({"bytes", "blake2b"} <= set(facts) for facts in mark["files"].values())
+        for name, facts in mark["files"].items():
+            assert Path(name).parts == (name,)
+            field(facts, "bytes", whole)
+            field(facts, "blake2b", text)
         assert MODEL_FILE in mark["files"]
-    except (AssertionError, KeyError, AttributeError, TypeError) as error:
+    except (AssertionError, KeyError, AttributeError, TypeError, ValueError) as error:
         raise _damaged(state, f"{COMPLETE_FILE} is not a list of files") from error
     return mark
 
@@ -200,9 +223,33 @@ def mark_complete(state: Path) -> None:
 
 
 def digest(path: Path) -> str:
-    """Return the BLAKE2 digest (16 bytes, hexadecimal) of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    """Return the BLAKE2 digest (16 bytes, hexadecimal) of a file.
+
+    Raises:
+        FextError: it cannot be read.
+
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise FextError(f"{path} cannot be read: {error.strerror or error}.", _RETRAIN) from error
+
+
+def read_listing(path: Path) -> list[tuple[str, str, str]]:
+    """Return the images that a checkpoint's run was given, as (subset, relative path, content hash).
+
+    Raises:
+        FextError: the listing cannot be read.
+
+    """
+    try:
+        lines = csv.reader(io.StringIO(path.read_bytes().decode(errors="surrogateescape"), newline=""))
+        if next(lines, []) != list(LISTING_COLUMNS):
+            raise ValueError("its first line is another")
+        return [(subset, name, content) for subset, name, content in lines]
+    except (OSError, ValueError, csv.Error) as error:
+        raise FextError(f"{path} cannot be read: {error}.", "Train again; the split of this run is lost.") from error
 
 
 def bytes_of(run: Path) -> int:
@@ -235,21 +282,54 @@ def read_config(state: Path) -> CheckpointConfig:
     """
     document = read_json(state / CONFIG_FILE)
     try:
-        channels, height, width = document["latent"]
+        settings = field(document, "settings", _settings)
         return CheckpointConfig(
-            name=str(document["name"]),
-            settings=Settings.model_validate(document["settings"]),
-            image_channels=int(document["image_channels"]),
-            latent=(int(channels), int(height), int(width)),
-            parameters=int(document["parameters"]),
-            step=int(document["step"]),
-            epoch=float(document["epoch"]),
-            val_psnr=None if document["val_psnr"] is None else float(document["val_psnr"]),
-            created=float(document["created"]),
+            name=field(document, "name", text),
+            settings=settings,
+            image_channels=field(document, "image_channels", partial(_equal, 1 if settings.data.grayscale else 3)),
+            latent=field(document, "latent", partial(_equal, latent_of(settings))),
+            parameters=field(document, "parameters", whole),
+            flops=field(document, "flops", whole) if "flops" in document else None,
+            step=field(document, "step", whole),
+            epoch=field(document, "epoch", finite),
+            val_psnr=field(document, "val_psnr", _psnr),
+            created=field(document, "created", finite),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise FextError(f"Checkpoint {_label(state)} cannot be understood: {reason}.", _RETRAIN) from error
+    except ValueError as error:
+        raise not_understood(state, error) from error
+
+
+def not_understood(state: Path, error: ValueError) -> FextError:
+    """Return the error for a state of which a file holds something else than it should."""
+    return FextError(f"Checkpoint {_label(state)} cannot be understood: {printable(str(error))}.", _RETRAIN)
+
+
+def _settings(values: Any) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))) from error
+
+
+def _psnr(value: Any) -> float | None:
+    """Return a PSNR in dB; None where there is none, or it was no number, as of a network that has diverged."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return finite(value)
+
+
+def latent_of(settings: Settings) -> tuple[int, int, int]:
+    """Return (Z, h, w) of the latent of an image of the settings' size."""
+    step, data = settings.model.downsampling, settings.data
+    return settings.model.latent_channels, -(-data.image_height // step), -(-data.image_width // step)
+
+
+def _equal(expected: T, value: Any) -> T:
+    """Return what settings tell, where a file tells the same."""
+    if value != (list(expected) if isinstance(expected, tuple) else expected):
+        raise ValueError(f"{value!r:.40} is not {expected}, as its settings have it")
+    return expected
 
 
 def _label(state: Path) -> str:
@@ -292,6 +372,7 @@ def checkpoint_facts(workspace: Workspace, name: str) -> CheckpointFacts:
         image=" × ".join(map(str, (data.image_height, data.image_width, config.image_channels))),
         latent=" × ".join(map(str, config.latent)),
         parameters=config.parameters,
+        flops=config.flops,
         bytes=bytes_of(run),
         tags=tuple(tags_of(run)),
     )

@@ -7,14 +7,16 @@ whole. What an encoding that was broken off has done lies in ``unfinished`` with
 
 import csv
 import json
+import math
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.lib import format as npy
@@ -23,7 +25,9 @@ from numpy.typing import NDArray
 from engine.checkpoints import digest
 from engine.errors import FextError
 from engine.files import printable, replace_file, sync_folder, write_error
+from engine.foreign import field, text, whole
 from engine.images.scan import ImageFile
+from engine.settings import Pooling
 
 EMBEDDINGS_FILE = "embeddings.npy"
 INDEX_FILE = "index.csv"
@@ -40,7 +44,9 @@ _Key = tuple[str, ...]
 _COLUMNS = ("row", "path", "content_hash", "status", "bytes", "modified_ns")
 _ENCODED = "encoded"
 _AGAIN = "Encode the folder again: `fext encode CHECKPOINT FOLDER`."
+_TYPES = ("float32", "float16")
 _FLUSHED_EVERY_SECONDS = 10.0
+_LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
@@ -73,24 +79,62 @@ class Origin:
         """Return the origin that a bundle tells.
 
         Raises:
-            KeyError: it does not.
+            ValueError: it does not, or tells something that cannot be.
 
         """
-        return cls(**{name: bundle[name] for name in cls.__dataclass_fields__})
+        return cls(
+            fingerprint=field(bundle, "fingerprint", text),
+            pooling=field(bundle, "pooling", partial(_one_of, get_args(Pooling))),
+            precision=field(bundle, "precision", text),
+            dtype=field(bundle, "dtype", partial(_one_of, _TYPES)),
+            image_height=field(bundle, "image_height", partial(whole, least=1)),
+            image_width=field(bundle, "image_width", partial(whole, least=1)),
+            image_channels=field(bundle, "image_channels", partial(whole, least=1)),
+            dim=field(bundle, "dim", partial(whole, least=1)),
+        )
 
 
-class EmbeddingSet(NamedTuple):
-    """A whole set: vectors (N, D), memory-mapped, the paths of their images, and what the bundle says."""
+def _one_of(choices: Sequence[str], value: Any) -> str:
+    if value not in choices:
+        raise ValueError(f"{value!r:.40} is none of {', '.join(choices)}")
+    return str(value)
+
+
+class Indexed(NamedTuple):
+    """What the index says of an image that has a row: path, bytes and time of change, as texts, and its hash."""
+
+    key: _Key
+    content_hash: str
+
+    @property
+    def path(self) -> str:
+        """Where it lies, relative to the root of its folder."""
+        return self.key[0]
+
+
+@dataclass(frozen=True)
+class EmbeddingSet:
+    """A whole set: vectors (N, D), memory-mapped, their images, and what the bundle says."""
 
     folder: Path
     vectors: Vectors
-    paths: list[str]
+    images: list[Indexed]
     bundle: dict[str, Any]
 
     @property
     def origin(self) -> Origin:
         """What the vectors are a function of."""
         return Origin.of(self.bundle)
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """The paths of the images."""
+        return [image.path for image in self.images]
+
+    def row_of(self, file: ImageFile) -> int | None:
+        """Return the row of a file that has not changed since it was encoded; None where it has none."""
+        key = _key_of(file)
+        return next((row for row, image in enumerate(self.images) if image.key == key), None)
 
 
 def read_embeddings(folder: Path) -> EmbeddingSet:
@@ -101,11 +145,16 @@ def read_embeddings(folder: Path) -> EmbeddingSet:
 
     """
     bundle = _read_bundle(folder / BUNDLE_FILE)
+    if not isinstance(bundle.get("embeddings_blake2b"), str):
+        raise damaged(folder, f"{BUNDLE_FILE} holds no digest of the vectors")
     vectors = _read_vectors(folder / EMBEDDINGS_FILE)
-    paths = [image.key[0] for image in _read_index(folder / INDEX_FILE)]
-    if vectors.shape != (bundle["rows"], bundle["dim"]) or len(paths) != len(vectors):
-        raise _damaged(folder, f"{vectors.shape} vectors, {len(paths):,} images, {bundle['rows']:,} in {BUNDLE_FILE}")
-    return EmbeddingSet(folder, vectors, paths, bundle)
+    images = _read_index(folder / INDEX_FILE)
+    if (vectors.shape, vectors.dtype) != ((bundle["rows"], bundle["dim"]), bundle["dtype"]):
+        told = f"{bundle['rows']:,} × {bundle['dim']:,} {bundle['dtype']}"
+        raise damaged(folder, f"vectors are {vectors.dtype} of shape {vectors.shape}, by {BUNDLE_FILE} {told}")
+    if len(images) != len(vectors):
+        raise damaged(folder, f"{len(vectors):,} vectors are of {len(images):,} images")
+    return EmbeddingSet(folder, vectors, images, bundle)
 
 
 def folder_of(target: Path) -> str:
@@ -122,34 +171,59 @@ def _read_bundle(path: Path) -> dict[str, Any]:
     try:
         bundle = json.loads(path.read_text(encoding="utf-8"))
         Origin.of(bundle)
-        assert {"checkpoint", "folder", "rows"} <= bundle.keys()
+        for name in ("checkpoint", "folder"):
+            field(bundle, name, text)
+        field(bundle, "rows", whole)
     except FileNotFoundError as error:
         raise FextError(f"There are no embeddings in {path.parent}.", _AGAIN) from error
-    except (OSError, ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
-        raise _damaged(path.parent, f"{path.name} cannot be understood") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(path.parent, f"{path.name} cannot be understood: {error}") from error
     return dict(bundle)
 
 
 def _read_vectors(path: Path) -> Vectors:
+    """Return the vectors (N, D) of a file that is whole."""
+    header = _read_header(path)
+    count, dim = header.shape
+    if path.stat().st_size != header.start + count * dim * header.kind.itemsize:
+        raise damaged(path.parent, f"{path.name} is not as long as {header.shape} {header.kind} are")
+    return _mapped(path, header, count)
+
+
+class _Header(NamedTuple):
+    """What the first bytes of a NumPy file tell: shape and type of the values, and where they start."""
+
+    shape: tuple[int, int]
+    kind: np.dtype[np.float32] | np.dtype[np.float16]
+    start: int
+
+
+def _read_header(path: Path) -> _Header:
+    """Return the header of a file of vectors, row by row in the order of this machine."""
     try:
-        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise _damaged(path.parent, f"{path.name} cannot be read: {error}") from error
-    if vectors.ndim != 2 or vectors.dtype not in (np.float32, np.float16):
-        raise _damaged(path.parent, f"{path.name} holds {vectors.dtype} of shape {vectors.shape}, no vectors")
-    return np.asarray(vectors)
+        with path.open("rb") as file:
+            if npy.read_magic(file) != (1, 0):
+                raise ValueError("it is of another version than 1.0")
+            shape, is_by_columns, kind = npy.read_array_header_1_0(file)
+            start = file.tell()
+    except (OSError, ValueError) as error:
+        raise damaged(path.parent, f"{path.name} cannot be read: {error}") from error
+    if len(shape) != 2 or min(shape) < 0 or is_by_columns or kind not in (np.float32, np.float16):
+        raise damaged(path.parent, f"{path.name} holds {kind} of shape {shape}, no vectors in rows")
+    return _Header(shape, kind, start)
 
 
-class _Indexed(NamedTuple):
-    """What the index says of an image that has a row."""
+def _mapped(path: Path, header: _Header, rows: int) -> Vectors:
+    """Return so many rows of a file that holds them."""
+    shape = rows, header.shape[1]
+    if not math.prod(shape):
+        return np.empty(shape, header.kind)
+    return np.asarray(np.memmap(path, header.kind, "r", header.start, shape))
 
-    key: _Key
-    content_hash: str
 
-
-def _read_index(path: Path, *, broken_off: bool = False) -> list[_Indexed]:
+def _read_index(path: Path, *, broken_off: bool = False) -> list[Indexed]:
     """Return the images that have a row, in its order; with ``broken_off`` those before a line that is not whole."""
-    images: list[_Indexed] = []
+    images: list[Indexed] = []
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             lines = csv.reader(file)
@@ -161,14 +235,16 @@ def _read_index(path: Path, *, broken_off: bool = False) -> list[_Indexed]:
                 assert is_whole
                 row, name, content_hash, _, *facts = line
                 if row:
-                    images.append(_Indexed((name, *facts), content_hash))
+                    images.append(Indexed((name, *facts), content_hash))
     except (OSError, ValueError, AssertionError, csv.Error) as error:
-        raise _damaged(path.parent, f"{path.name} cannot be understood") from error
+        raise damaged(path.parent, f"{path.name} cannot be understood") from error
     return images
 
 
-def _damaged(folder: Path, reason: str) -> FextError:
-    return FextError(f"The embeddings in {folder} are damaged: {reason}.", _AGAIN)
+def damaged(folder: Path, reason: str) -> FextError:
+    """Return the error for a set whose files cannot be used."""
+    told = printable(reason)[:_LONGEST_REASON].removesuffix(".")
+    return FextError(f"The embeddings in {folder} are damaged: {told}.", _AGAIN)
 
 
 class KnownVector(NamedTuple):
@@ -189,8 +265,7 @@ class FormerVectors:
             try:
                 if Origin.of(_read_bundle(part / BUNDLE_FILE)) != origin:
                     continue
-                vectors = _read_values(part / EMBEDDINGS_FILE, origin)
-                images = _read_index(part / INDEX_FILE, broken_off=part != folder)
+                images, vectors = _verified(part) if part == folder else _broken_off(part, origin)
             except FextError:
                 continue  # they are made anew
             for row, image in enumerate(images[: len(vectors)]):
@@ -214,18 +289,22 @@ def _key_of(file: ImageFile) -> _Key:
     return file.path, str(file.bytes), str(file.modified_ns)
 
 
-def _read_values(path: Path, origin: Origin) -> Vectors:
-    """Return the whole vectors (n, D) that a file holds, whatever number its header tells: it may be unfinished."""
-    try:
-        with path.open("rb") as file:
-            assert npy.read_magic(file) == (1, 0)
-            npy.read_array_header_1_0(file)
-            start = file.tell()
-        kind = np.dtype(origin.dtype)
-        rows = (path.stat().st_size - start) // (kind.itemsize * origin.dim)
-        return np.memmap(path, kind, "r", start, (rows, origin.dim)) if rows else np.empty((0, origin.dim), kind)
-    except (OSError, ValueError, AssertionError) as error:
-        raise _damaged(path.parent, f"{path.name} cannot be read") from error
+def _verified(folder: Path) -> tuple[list[Indexed], Vectors]:
+    """Return images and vectors of a set whose vectors are those that were written, to the byte."""
+    found = read_embeddings(folder)
+    if digest(folder / EMBEDDINGS_FILE) != found.bundle["embeddings_blake2b"]:
+        raise damaged(folder, f"the contents of {EMBEDDINGS_FILE} are not those that were written")
+    return found.images, found.vectors
+
+
+def _broken_off(folder: Path, origin: Origin) -> tuple[list[Indexed], Vectors]:
+    """Return images and vectors of what is unfinished: those that are whole, whatever number its header tells."""
+    path = folder / EMBEDDINGS_FILE
+    header = _read_header(path)
+    if (header.shape[1], header.kind) != (origin.dim, np.dtype(origin.dtype)):
+        raise damaged(folder, f"{path.name} holds vectors of another length or type")
+    rows = (path.stat().st_size - header.start) // (header.kind.itemsize * origin.dim)
+    return _read_index(folder / INDEX_FILE, broken_off=True), _mapped(path, header, rows)
 
 
 def _size(path: Path) -> int:
@@ -270,6 +349,8 @@ class EmbeddingWriter:
         self._stack.close()
         if not self.rows:
             shutil.rmtree(self._folder, ignore_errors=True)
+            if not any(self._target.iterdir()):
+                self._target.rmdir()
 
     def _keep_the_longer(self) -> None:
         """Put aside what was unfinished, unless what was put aside before had come further."""
@@ -290,12 +371,12 @@ class EmbeddingWriter:
             values = np.ascontiguousarray(vectors, self._kind)
         if not np.isfinite(values).all():
             number = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
-            raise FextError(
-                f"The vector of {printable(files[number].path)} holds values that {self._kind} cannot.",
-                "Set encoding.dtype to float32."
-                if np.isfinite(vectors[number]).all()
-                else "Train again with a lower rate.",
-            )
+            name = printable(files[number].path)
+            if np.isfinite(vectors[number]).all():
+                raise FextError(
+                    f"The vector of {name} holds values that {self._kind} cannot.", "Set encoding.dtype to float32."
+                )
+            raise FextError(f"The vector of {name} holds values that are not finite.", "Train again with a lower rate.")
         with self._told():
             self._values.write(values.data)
             for file, content_hash in zip(files, content_hashes, strict=True):

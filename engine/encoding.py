@@ -185,6 +185,7 @@ def encode(
         if not writer.rows:
             raise none_readable(source, skipped)
         writer.finish()
+    warn_of_skipped(skipped, INDEX_FILE, report)
     seconds = time.monotonic() - began
     rate = f"{len(work.new) / seconds:,.0f} images/s" if work.new else "all of them before"
     report.log(f"{writer.rows:,} vectors of {origin.dim:,} values in {seconds:.1f} s, {rate}.")
@@ -261,7 +262,6 @@ class _Encoding:
             seen += batch.seen
             self._report.progress("encoding", seen, len(self._manifest.files), "images")
         self._add(writer, remaining, {})
-        warn_of_skipped(skipped, INDEX_FILE, self._report)
         return skipped
 
     def _batches(self, pack: ImageStore | None) -> Iterator[Batch]:

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.checkpoints import find_checkpoint, fingerprint
-from engine.embeddings import BUNDLE_FILE, EmbeddingSet, FormerVectors, Vectors, folder_of, read_embeddings
+from engine.embeddings import BUNDLE_FILE, EmbeddingSet, Vectors, damaged, folder_of, read_embeddings
 from engine.errors import FextError, UsageError
 from engine.files import printable
 from engine.images.scan import ImageFile, root_of
 from engine.neighbors import Neighbors
-from engine.records import Records
+from engine.records import Records, Row
 from engine.report import Report
 from engine.settings import Settings
 from engine.workspace import Workspace
@@ -82,6 +82,7 @@ def find_similar(
         raise UsageError(f"There is no file {printable(str(image))}.", "Give the path of an image.")
     sets = list(_sets(workspace, records, checkpoint, folder))
     if not sets:
+        _refuse_damaged(workspace, records, checkpoint, folder)
         raise _none(checkpoint, folder)
     looked_at = sets[:1] if checkpoint or folder else sets
     held = next(filter(None, (_held(one, image) for one in looked_at)), None)
@@ -122,15 +123,32 @@ class _Query(NamedTuple):
 
 def _sets(workspace: Workspace, records: Records, checkpoint: str = "", folder: str = "") -> Iterator[_Set]:
     """Yield the embeddings of the records that are still there, newest first."""
+    for place, row in _recorded(workspace, records, checkpoint, folder):
+        if folder_of(place) == row["folder"]:
+            yield _Set(place, row["checkpoint"], workspace.actual_path(row["folder"]))
+
+
+def _recorded(workspace: Workspace, records: Records, checkpoint: str, folder: str) -> Iterator[tuple[Path, Row]]:
+    """Yield the places of embeddings, each once, and their newest record; what lies there may be damaged."""
     wanted = workspace.stored_path(workspace.actual_path(folder)) if folder else ""
     seen: set[str] = set()
     for row in records.embeddings():
         place = workspace.actual_path(row["path"])
         is_asked_for = checkpoint in {"", row["checkpoint"]} and wanted in {"", row["folder"]}
-        is_there = (place / BUNDLE_FILE).is_file() and folder_of(place) == row["folder"]
-        if is_asked_for and is_there and row["path"] not in seen:
+        if is_asked_for and row["path"] not in seen and (place / BUNDLE_FILE).is_file():
             seen.add(row["path"])
-            yield _Set(place, row["checkpoint"], workspace.actual_path(row["folder"]))
+            yield place, row
+
+
+def _refuse_damaged(workspace: Workspace, records: Records, checkpoint: str, folder: str) -> None:
+    """Do nothing where no embeddings that are asked for are damaged.
+
+    Raises:
+        FextError: some are.
+
+    """
+    for place, _ in _recorded(workspace, records, checkpoint, folder):
+        read_embeddings(place)
 
 
 def _none(checkpoint: str, folder: str) -> UsageError:
@@ -148,13 +166,10 @@ def _held(one: _Set, image: Path) -> _Query | None:
     if not names:
         return None
     embeddings = read_embeddings(one.place)
-    name = next((name for name in names if name in embeddings.paths), None)
-    if name is None:
-        return None
     status = image.stat()
-    file = ImageFile(name, status.st_size, status.st_mtime_ns)
-    known = FormerVectors(one.place, embeddings.origin).find(file)
-    return known and _Query(one, embeddings, known.vector, embeddings.paths.index(name))
+    files = (ImageFile(name, status.st_size, status.st_mtime_ns) for name in names)
+    row = next((row for file in files if (row := embeddings.row_of(file)) is not None), None)
+    return None if row is None else _Query(one, embeddings, embeddings.vectors[row], row)
 
 
 def _names(root: Path, image: Path) -> list[str]:
@@ -168,13 +183,33 @@ def _encoded(workspace: Workspace, one: _Set, image: Path, settings: Settings) -
     embeddings = read_embeddings(one.place)
     origin = embeddings.origin
     state = _maker(workspace, one, origin.fingerprint, image)
-    from engine.images.decode import load_image
+    from engine.images.decode import UnreadableImage, load_image
     from engine.models.loading import load_for_use
 
-    pixels = load_image(image, origin.image_height, origin.image_width, origin.image_channels == 1)
-    same = settings.with_values({"device.precision": origin.precision, "encoding.pooling": origin.pooling})
-    vector = load_for_use(state, same.device).embed(pixels[None], same.encoding.pooling)[0].cpu().numpy()
+    same = _in_the_way_of(embeddings, settings)
+    model = load_for_use(state, same.device)
+    data = model.config.settings.data
+    form = data.image_height, data.image_width, model.config.image_channels, model.dimension(same.encoding.pooling)
+    if form != (origin.image_height, origin.image_width, origin.image_channels, origin.dim):
+        told = " × ".join(map(str, form[:3]))
+        raise damaged(one.place, f"{one.checkpoint} gives {form[3]:,} values for pictures of {told}")
+    try:
+        pixels = load_image(image, data.image_height, data.image_width, data.grayscale)
+    except UnreadableImage as error:
+        raise FextError(
+            f"{printable(str(image))} cannot be read: {error.cause}.", "Give the path of another image."
+        ) from error
+    vector = model.embed(pixels[None], same.encoding.pooling)[0].cpu().numpy()
     return _Query(one, embeddings, vector, None)
+
+
+def _in_the_way_of(embeddings: EmbeddingSet, settings: Settings) -> Settings:
+    """Return settings with the precision and the pooling that a set was made with."""
+    origin = embeddings.origin
+    try:
+        return settings.with_values({"device.precision": origin.precision, "encoding.pooling": origin.pooling})
+    except UsageError as error:
+        raise damaged(embeddings.folder, error.cause) from error
 
 
 def _maker(workspace: Workspace, one: _Set, wanted: str, image: Path) -> Path:
@@ -201,11 +236,11 @@ def _nearest(query: _Query, image: Path, k: int, neighbors: Neighbors) -> Simila
         checkpoint=query.origin.checkpoint,
         folder=query.origin.folder,
         embeddings=query.embeddings.folder,
-        images=len(query.embeddings.paths),
+        images=len(query.embeddings.images),
         is_stored=query.row is not None,
         recall=neighbors.recall,
         neighbors=tuple(
-            Neighbor(path, float(similarity), path.is_file())
+            Neighbor(path, float(similarity), os.path.isfile(path))  # noqa: PTH113  of any name at all
             for path, similarity in zip(paths, found.similarities[0], strict=True)
         ),
     )

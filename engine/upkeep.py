@@ -4,11 +4,12 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from engine.checkpoints import bytes_of, checkpoint_facts, delete_checkpoint
 from engine.errors import FextError, UsageError
 from engine.files import replace_file
-from engine.records import Records, Row
+from engine.records import JobRow, Records, Row
 from engine.workspace import Workspace, check_name
 
 
@@ -78,12 +79,12 @@ def rename_run(workspace: Workspace, records: Records, name: str, wanted: str) -
             if folder.exists():
                 folder.rename(folder.with_name(wanted))
                 moved.append(folder)
-        _tell_bundles(workspace.inference / wanted, name, wanted)
+        _tell_files(workspace, name, wanted)
         records.rename_run(run["id"], wanted, [(folder, folder.with_name(wanted)) for folder in folders])
     except BaseException as error:
         for folder in moved:
             folder.with_name(wanted).rename(folder)
-        _tell_bundles(workspace.inference / name, wanted, name)
+        _tell_files(workspace, wanted, name)
         if isinstance(error, OSError):
             raise FextError(
                 f"{error.filename} cannot be renamed: {error.strerror}.", "Mend its permissions."
@@ -91,23 +92,42 @@ def rename_run(workspace: Workspace, records: Records, name: str, wanted: str) -
         raise
 
 
-def _refuse_in_use(records: Records, name: str, remedy: str) -> None:
+def needed_by_job(records: Records, name: str) -> JobRow | None:
+    """Return a job that runs or waits and needs a run or its checkpoint, if there is one."""
     run = (records.run_named(name) or {}).get("id")
     for job in records.jobs("queued", "running"):
         of_run = job.run is not None and job.run == run
         if of_run or str(job.arguments.get("checkpoint", "")).partition("/")[0] == name:
-            raise UsageError(f"Job {job.id} ({job.kind}) of {name!r} is {job.state}.", remedy)
+            return job
+    return None
 
 
-def _tell_bundles(embeddings: Path, name: str, wanted: str) -> None:
-    """Let the bundles of embeddings in a folder tell another name of their checkpoint."""
-    for path in embeddings.rglob("bundle.json"):
-        bundle = json.loads(path.read_text(encoding="utf-8"))
-        told, slash, tag = bundle["checkpoint"].partition("/")
-        if told == name:
-            replace_file(
-                path, (json.dumps({**bundle, "checkpoint": f"{wanted}{slash}{tag}"}, indent=2) + "\n").encode()
-            )
+def _refuse_in_use(records: Records, name: str, remedy: str) -> None:
+    if job := needed_by_job(records, name):
+        raise UsageError(f"Job {job.id} ({job.kind}) of {name!r} is {job.state}.", remedy)
+
+
+def _tell_files(workspace: Workspace, name: str, wanted: str) -> None:
+    """Let the files beside embeddings, exported networks and reports tell another name of their checkpoint.
+
+    They lie where a checkpoint of one of the two names has them; those that are damaged stay as they are.
+    """
+    for folder in (workspace.inference, workspace.exports, workspace.validation):
+        for path in (*folder.glob(f"{name}/**/*.json"), *folder.glob(f"{wanted}/**/*.json")):
+            document = _read(path)
+            told, slash, tag = str(document.get("checkpoint", "")).partition("/")
+            if told == name:
+                content = {**document, "checkpoint": f"{wanted}{slash}{tag}"}
+                replace_file(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; nothing where it holds none."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def rename_checkpoint(workspace: Workspace, records: Records, name: str, wanted: str) -> None:
@@ -154,7 +174,9 @@ def remove_checkpoint(workspace: Workspace, records: Records, name: str, also: I
         records.forget_checkpoints(run["id"], [row["tag"] for row in records.checkpoints(run["id"])])
     folders = belongings(workspace, name)
     for what in also:
-        _remove_if_there(folders[what])
+        remove_if_there(folders[what])
+        if what == "embeddings":
+            records.forget_embeddings(workspace.stored_path(folders[what]))
 
 
 def delete_run(workspace: Workspace, records: Records, name: str, *, checkpoints: bool) -> None:
@@ -174,16 +196,22 @@ def delete_run(workspace: Workspace, records: Records, name: str, *, checkpoints
     if checkpoints and (workspace.checkpoints / name).is_dir():
         delete_checkpoint(workspace, name)
     elif checkpoints:
-        _remove_if_there(workspace.validation / name)
+        remove_if_there(workspace.validation / name)
     for job in jobs:
-        _remove_if_there(workspace.log_of_job(job.id))
+        remove_if_there(workspace.log_of_job(job.id))
     with records.transaction():
         for job in jobs:
             records.delete_job(job.id)
         records.delete_run(run["id"])
 
 
-def _remove_if_there(path: Path) -> None:
+def remove_if_there(path: Path) -> None:
+    """Remove a file, a link or a folder.
+
+    Raises:
+        FextError: it cannot be removed.
+
+    """
     if path.exists() or path.is_symlink():
         _remove(path)
 

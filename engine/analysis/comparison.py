@@ -11,8 +11,8 @@ from engine.analysis.distribution import Distances, LevelDistances, level_distan
 from engine.analysis.levels import LEVELS, unpacked
 from engine.analysis.likeness import RecordedPictures
 from engine.analysis.measuring import Measured
+from engine.checkpoints import TRAIN, VALIDATION
 from engine.images.alike import groups_of
-from engine.images.dataset import TRAIN, VALIDATION
 from engine.images.scan import Manifest
 from engine.images.split import split
 from engine.records import Records

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from engine.anomalies.reference import Judge, Reference, read_reference, write_reference
 from engine.anomalies.scoring import Neighborhood, Scores, measured
-from engine.checkpoints import IMAGES_FILE, digest
+from engine.checkpoints import IMAGES_FILE, TRAIN, VALIDATION, digest, read_listing
 from engine.errors import UsageError
-from engine.images.dataset import TRAIN, VALIDATION, read_listing
 from engine.images.of_run import RunImages
 from engine.images.scan import ImageFile, Manifest, scan
 from engine.models.loading import LoadedModel
@@ -57,7 +56,7 @@ def find_reference(
         path, key = target / f"reference-{workspace.label_of(manifest.folder)}.npz", making.key(manifest.key)
     else:
         path, key = target / "reference-training.npz", making.key(digest(run / IMAGES_FILE))
-    kept = read_reference(path, key)
+    kept = read_reference(path, key, model.dimension("auto"))
     if kept:
         report.log(f"The scores of {len(kept.scores):,} reference images are there already.")
         return kept
@@ -159,9 +158,8 @@ class _Making:
     def _reference(self, judge: Judge, usual: _Gathered, judges: _Gathered) -> Reference:
         """Return the reference of ``usual`` images, with the scores of ``judges`` by their vectors."""
         if len(usual.contents) < 2:
-            raise UsageError(
-                "One reference image does not tell what is usual.", "Give a folder of more with --reference."
-            )
+            which = "One reference image does not tell" if usual.contents else "No reference image is left to tell"
+            raise UsageError(f"{which} what is usual.", "Give a folder of more with --reference.")
         neighborhood = Neighborhood(
             usual.vectors, usual.contents, self._settings.anomalies.neighbors, self._model.device.handle
         )

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.anomalies.reference import Reference
-from engine.anomalies.scoring import SCORES, Scores
+from engine.anomalies.scoring import Scores
 from engine.images.stream import Batch
+from engine.rankings import SCORES
 
 COMBINED = "combined"
 

@@ -1,6 +1,7 @@
 """What is usual: the vectors and scores of the images that others are compared with, and the file that keeps them."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -9,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.anomalies.scoring import SCORES, Neighborhood, Scores
+from engine.anomalies.scoring import Neighborhood, Scores
 from engine.files import make_folder, replacing
+from engine.rankings import SCORES
 
 Judge = Literal["validation", "training", "folder"]
 
@@ -49,8 +51,8 @@ class Reference:
         return Neighborhood(self.vectors, self.contents, neighbors, device)
 
 
-def read_reference(path: Path, key: str) -> Reference | None:
-    """Return the reference that a file keeps under a key; None where there is none, or it is damaged."""
+def read_reference(path: Path, key: str, dim: int) -> Reference | None:
+    """Return the reference, with vectors (N, dim), that a file keeps under a key; None where none is whole."""
     try:
         with np.load(path, allow_pickle=False) as kept:
             judge, vectors, contents, scores = (kept[name] for name in ("judge", "vectors", "contents", "scores"))
@@ -59,11 +61,12 @@ def read_reference(path: Path, key: str) -> Reference | None:
                 and str(judge) in get_args(Judge)
                 and (vectors.ndim, vectors.dtype, contents.dtype.kind) == (2, np.float32, "U")
                 and (scores.ndim, scores.dtype) == (2, np.float64)
-                and contents.shape == vectors.shape[:1]
+                and vectors.shape == (*contents.shape, dim)
                 and scores.shape[1] == len(SCORES)
+                and bool(np.isfinite(vectors).all() and np.isfinite(scores).all())
                 and min(len(vectors) - 1, len(scores)) >= 1
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
         return None  # it is made anew
     return Reference(str(judge), vectors, contents, scores) if is_sound else None  # type: ignore[arg-type]
 

@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from engine.anomalies.ranking import COMBINED, Judged, MostUnusual
 from engine.anomalies.reference import Judge, Reference
-from engine.anomalies.scoring import SCORES
 from engine.files import make_folder, replace_file
 from engine.plots import reconstruction_figure
 from engine.plots.anomalies import ScorePanel, scores_figure
+from engine.rankings import REPORT_FILE, SCORES
 
-TABLE_FILE = "anomalies.csv"
-REPORT_FILE = "anomalies.json"
 FIGURE_FILES = ("anomalies.png", "anomalies-worst.png")
 
 JUDGES: dict[Judge, str] = {

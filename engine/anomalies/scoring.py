@@ -18,9 +18,7 @@ from engine.settings import Settings
 from engine.tensors import to_float, to_uint8
 
 Scores = NDArray[np.float64]
-
-SCORES = ("error", "local_error", "distance")
-"""The scores of an image, in the order of the columns of all arrays of them."""
+"""Scores of images, in columns as `engine.rankings.SCORES` has them."""
 
 _WORST_SHARE = 0.05
 
@@ -44,15 +42,20 @@ class Measured(NamedTuple):
 
 @torch.inference_mode()
 def measure(model: LoadedModel, images: NDArray[np.uint8]) -> Measured:
-    """Return what a network makes of pictures (n, H, W, C), each of which it encodes once."""
+    """Return what a network makes of pictures (n, H, W, C), each of which it encodes once.
+
+    Raises:
+        FextError: it gives values that are not finite.
+
+    """
     network, (height, width) = model.model, images.shape[1:3]
     if not len(images):
         return Measured([], np.empty((0, 2)), images, torch.empty((0, network.dimension(height, width, "auto"))))
     original = model.to_device(images)
     with model.device.autocast():
         latent = network.encode(original)
-        restored = to_uint8(network.decode(latent)[..., :height, :width])
-        vectors = model.model.vectors_of(latent, "auto")
+        restored = to_uint8(model.sound(network.decode(latent)[..., :height, :width]))
+        vectors = model.sound(network.vectors_of(latent, "auto"))
     maps = (original - to_float(restored)).abs().mean(1)
     worst = maps.flatten(1).topk(math.ceil(_WORST_SHARE * height * width)).values
     errors = torch.stack([maps.flatten(1).mean(1), worst.mean(1)], 1)

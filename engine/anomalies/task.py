@@ -12,8 +12,6 @@ from engine.anomalies.reference import Reference
 from engine.anomalies.results import (
     FIGURE_FILES,
     JUDGES,
-    REPORT_FILE,
-    TABLE_FILE,
     AnomalyResult,
     Scored,
     draw,
@@ -21,10 +19,11 @@ from engine.anomalies.results import (
     told,
     write_tables,
 )
-from engine.anomalies.scoring import SCORES, Scores, measured
+from engine.anomalies.scoring import Scores, measured
 from engine.checkpoints import find_checkpoint
 from engine.images.scan import Manifest, none_readable, scan, warn_of_skipped
 from engine.models.loading import LoadedModel, load_for_use
+from engine.rankings import REPORT_FILE, SCORES, TABLE_FILE, folder_of_ranking
 from engine.records import Records
 from engine.report import Report
 from engine.settings import Settings
@@ -79,7 +78,7 @@ def find_anomalies(
     scored = _score(settings, model, manifest, usual, report)
     rated = agreement([known.get(path) for path in scored.paths], scored.judged.ranking_scores())
     thresholds = usual.thresholds(settings.anomalies.percentile)
-    target = workspace.validation / checkpoint / f"anomalies-{workspace.label_of(source)}"
+    target = folder_of_ranking(workspace, checkpoint, source)
     result = AnomalyResult(
         images=len(scored.paths),
         skipped=len(scored.skipped),
@@ -119,7 +118,7 @@ def _score(settings: Settings, model: LoadedModel, manifest: Manifest, usual: Re
         scores.append(np.column_stack([found.errors, neighborhood.distances(found.vectors, found.contents)]))
         unusual.add(batch, found.restored, judge(scores[-1], usual, percentile))
         paths += [file.path for file in batch.files]
-    warn_of_skipped(skipped, REPORT_FILE, report)
     if not paths:
         raise none_readable(manifest.folder, skipped)
+    warn_of_skipped(skipped, REPORT_FILE, report)
     return Scored(paths, judge(np.concatenate(scores), usual, percentile), unusual, skipped)

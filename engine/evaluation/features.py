@@ -28,8 +28,8 @@ from engine.plots import ByLabel, ByValue, scatter3_figure, scatter_figure, spec
 from engine.records import Records
 from engine.records.images import metric_group
 from engine.report import Report, go_on
+from engine.workspace import LATENT_FILE
 
-POINTS_FILE = "latent.csv"
 _WORTH_FIGURE = "worth.png"
 
 _ERRORS = {metric.key: metric for metric in METRICS if metric.key != "ms_ssim"}
@@ -112,7 +112,7 @@ def draw_sample(done: Evaluated, report: Report) -> Sample:
 
 def remove_features(folder: Path) -> None:
     """Remove what an older report has of it, which need not be made again."""
-    for old in (*folder.glob("latent-*.png"), folder / _WORTH_FIGURE, folder / POINTS_FILE):
+    for old in (*folder.glob("latent-*.png"), folder / _WORTH_FIGURE, folder / LATENT_FILE):
         old.unlink(missing_ok=True)
 
 
@@ -171,7 +171,7 @@ def _write_points(done: Evaluated, sample: Sample, scores: NDArray[np.float32]) 
     writer.writerow(("path", "label", "psnr", "pc1", "pc2", "pc3"))
     for path, label, decibel, place in zip(sample.paths, labels, psnr.tolist(), scores.tolist(), strict=True):
         writer.writerow((path, label, f"{decibel:.3f}", *(f"{value:.6g}" for value in place)))
-    replace_file(done.folder / POINTS_FILE, text.getvalue().encode(errors="surrogateescape"))
+    replace_file(done.folder / LATENT_FILE, text.getvalue().encode(errors="surrogateescape"))
 
 
 def _health_table(health: LatentHealth) -> Table:

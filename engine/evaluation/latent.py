@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from engine.errors import UsageError
 
@@ -94,6 +93,8 @@ def project(vectors: Vectors, dimensions: int = 3, fitted_on: NDArray[np.bool_] 
         UsageError: there are none, or none to fit to, or they hold values that are not finite.
 
     """
+    from sklearn.decomposition import PCA
+
     _check(vectors, 1)
     among = np.arange(len(vectors)) if fitted_on is None else np.flatnonzero(fitted_on)
     if not len(among):

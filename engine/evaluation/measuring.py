@@ -19,7 +19,6 @@ from engine.metrics import image_errors
 from engine.models.loading import LoadedModel
 from engine.report import Report, go_on
 from engine.settings import Settings
-from engine.tensors import to_uint8
 
 Pixels = NDArray[np.uint8]
 
@@ -70,6 +69,7 @@ def measure(
     """Return the errors of a network and of baselines on the images of a manifest, each of which is decoded once.
 
     Raises:
+        FextError: the network gives values that are not finite.
         Stopped: the report says stop.
 
     """
@@ -81,7 +81,7 @@ def measure(
         go_on(report)
         if len(batch.images):
             original = torch.from_numpy(batch.images).to(model.device.handle)
-            parts[""].append(image_errors(original, reconstruct(model, batch.images)))
+            parts[""].append(image_errors(original, model.reconstruct(batch.images)))
             for baseline in baselines:
                 parts[baseline.name].append(image_errors(original, baseline.reconstruct(original)))
         paths += [file.path for file in batch.files]
@@ -97,13 +97,6 @@ def _joined(batches: Sequence[dict[str, Tensor]]) -> Values:
     return {metric: torch.cat([batch[metric] for batch in batches]).cpu().numpy() for metric in batches[0]}
 
 
-@torch.inference_mode()
-def reconstruct(model: LoadedModel, images: NDArray[np.uint8]) -> Tensor:
-    """Return the reconstructions (B, H, W, C), uint8 on the device, of pictures (B, H, W, C) as a person sees them."""
-    with model.device.autocast():
-        return to_uint8(model.model(model.to_device(images)))
-
-
 def reconstructions(done: Evaluated, files: Iterable[ImageFile]) -> dict[str, tuple[Pixels, Pixels]]:
     """Return original and reconstruction (H, W, C) of some of the images, by path, but for those that are gone."""
     some = Manifest(done.images.manifest.folder, tuple(files))
@@ -111,6 +104,6 @@ def reconstructions(done: Evaluated, files: Iterable[ImageFile]) -> dict[str, tu
     found: dict[str, tuple[Pixels, Pixels]] = {}
     for batch in stream(some, data, size, done.settings.device.workers):
         if len(batch.images):
-            output = reconstruct(done.model, batch.images).cpu().numpy()
+            output = done.model.reconstruct(batch.images).cpu().numpy()
             found.update(zip((file.path for file in batch.files), zip(batch.images, output, strict=True), strict=True))
     return found

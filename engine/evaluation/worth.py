@@ -4,15 +4,16 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from engine.errors import UsageError
 from engine.evaluation.labels import participants
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 Features = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -264,6 +265,8 @@ def _standardized(vectors: Features, learned: Mask) -> tuple[NDArray[np.float64]
     A penalty on the squares of the coefficients knows no directions, so that the coordinates within the space of the
     vectors learned from, n of them, give the same labels.
     """
+    from sklearn.preprocessing import StandardScaler
+
     values = vectors.astype(np.float64)
     scaler = StandardScaler().fit(values[learned])
     learning, telling = scaler.transform(values[learned]), scaler.transform(values[~learned])
@@ -275,7 +278,7 @@ def _standardized(vectors: Features, learned: Mask) -> tuple[NDArray[np.float64]
     return root, np.linalg.solve(root, learning @ telling.T).T
 
 
-def _fitted(vectors: NDArray[np.float64], labels: Indices) -> LogisticRegression:
+def _fitted(vectors: NDArray[np.float64], labels: Indices) -> "LogisticRegression":
     """Return a linear probe with the penalty that is the least surprised by a part held out; 1 where none can be."""
     inner = next(_folds(labels, _INNER_FOLDS))
     known = np.unique(labels[inner])
@@ -291,7 +294,10 @@ def _fitted(vectors: NDArray[np.float64], labels: Indices) -> LogisticRegression
     return _probe(vectors, labels, penalty)
 
 
-def _probe(vectors: NDArray[np.float64], labels: Indices, penalty: float) -> LogisticRegression:
+def _probe(vectors: NDArray[np.float64], labels: Indices, penalty: float) -> "LogisticRegression":
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return LogisticRegression(C=penalty, max_iter=_ITERATIONS, tol=_TOLERANCE).fit(vectors, labels)

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import FextError, UsageError
+from engine.checkpoints import LISTING_COLUMNS, TRAIN, VALIDATION
+from engine.errors import UsageError
 from engine.files import replace_file
 from engine.images.alike import groups_of
 from engine.images.pack import ImageStore, open_images
@@ -22,8 +23,6 @@ from engine.settings import Settings
 from engine.workspace import Workspace
 
 Indices = NDArray[np.int64]
-
-TRAIN, VALIDATION = "train", "validation"
 
 
 @dataclass(frozen=True)
@@ -172,24 +171,9 @@ def listing_text(listing: list[tuple[str, str, str]]) -> bytes:
     """Return a listing as the CSV that checkpoints carry: ``subset,path,content_hash``."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(("subset", "path", "content_hash"))
+    writer.writerow(LISTING_COLUMNS)
     writer.writerows(listing)
     return text.getvalue().encode(errors="surrogateescape")
-
-
-def read_listing(path: Path) -> list[tuple[str, str, str]]:
-    """Return the listing that a checkpoint carries.
-
-    Raises:
-        FextError: it cannot be read.
-
-    """
-    try:
-        text = path.read_bytes().decode(errors="surrogateescape")
-        rows = list(csv.reader(io.StringIO(text, newline="")))
-        return [(subset, name, content) for subset, name, content in rows[1:]]
-    except (OSError, ValueError, csv.Error) as error:
-        raise FextError(f"{path} cannot be read: {error}.", "Train again; the split of this run is lost.") from error
 
 
 def as_before(

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from engine.checkpoints import IMAGES_FILE, CheckpointConfig
+from engine.checkpoints import IMAGES_FILE, TRAIN, VALIDATION, CheckpointConfig, read_listing
 from engine.errors import UsageError
-from engine.images.dataset import TRAIN, VALIDATION, read_listing
 from engine.images.scan import Manifest, scan
 from engine.report import Report
 from engine.workspace import Workspace

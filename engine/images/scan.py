@@ -94,7 +94,7 @@ def scan(folder: Path, report: Report) -> Manifest:
         Stopped: the report says stop.
 
     """
-    if not folder.exists():
+    if not os.path.exists(folder):  # noqa: PTH110  of any name at all
         raise UsageError(
             f"The image folder {printable(str(folder))} does not exist.", "Give a folder that holds images."
         )

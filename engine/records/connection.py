@@ -16,6 +16,12 @@ BATCH = 500
 """Rows of one statement."""
 
 
+def lies_in(column: Any, folder: str) -> Any:
+    """Return the condition that a column of paths names a folder, or something in it."""
+    rest = peewee.fn.SUBSTR(column, len(folder) + 1)
+    return (peewee.fn.SUBSTR(column, 1, len(folder)) == folder) & (peewee.fn.SUBSTR(rest, 1, 1) << ("", "/"))
+
+
 class Connection:
     """A connection for the process and thread that opened it; what it holds is asked for by its heirs.
 

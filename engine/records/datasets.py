@@ -33,6 +33,10 @@ class DatasetRecords(Connection):
         row = self._row(Dataset.select(Dataset.id).where(Dataset.folder == self.workspace.stored_path(folder)))
         return int(row["id"]) if row else None
 
+    def delete_dataset(self, dataset: int) -> None:
+        """Delete a dataset with all that is known of its images: metrics, findings, histograms, exclusions, splits."""
+        self._run(Dataset.delete().where(Dataset.id == dataset))
+
     def dataset_summary(self, dataset: int) -> Row:
         """Return ``images bytes`` and least and largest ``width height`` (None for no image) of a dataset.
 
@@ -88,6 +92,10 @@ class DatasetRecords(Connection):
     def put_split(self, dataset: int, key: str, **values: Any) -> None:
         """Remember a split (columns of `Split`) by its key."""
         self._run(Split.insert(dataset=dataset, key=key, created=time.time(), **values).on_conflict_ignore())
+
+    def split_files(self) -> frozenset[str]:
+        """Return the files that hold the lists of splits, as the workspace stores them."""
+        return frozenset(row["file"] for row in self._rows(Split.select(Split.file)))
 
 
 def _summed(kinds: Sequence[Row], column: str) -> dict[str, int]:

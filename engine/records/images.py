@@ -212,6 +212,22 @@ class ImageRecords(Connection):
         ((number,),) = self._sql(f"SELECT COUNT(*) {source}", values)
         return int(number)
 
+    def ordered_paths(self, dataset: int, column: str, *, descending: bool = False) -> Iterator[tuple[str, float]]:
+        """Yield path and value of each image on which a metric was measured, in the order of the values."""
+        group = metric_group(column)
+        source, values = _source(dataset, "", (), [], column)
+        place, way = _place(column), "DESC" if descending else "ASC"
+        number = f"{_table(group)}.image_id" if group else "image.id"
+        order = f"{place} IS NOT NULL ORDER BY {place} {way}, {number} {way}"
+        for path, value in self._sql(f"SELECT image.path, {place} {source} AND {order}", values):
+            yield _text(path), value
+
+    def paths_where(self, dataset: int, where: Sequence[Condition]) -> Iterator[str]:
+        """Yield the paths of the images that meet all conditions."""
+        source, values = _source(dataset, "", where, [])
+        for (path,) in self._sql(f"SELECT image.path {source}", values):
+            yield _text(path)
+
     def image(self, dataset: int, path: str) -> Row | None:
         """Return one image with all its metrics (None where not measured); None where it is not in the records."""
         tables = METRIC_TABLES.items()

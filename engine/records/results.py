@@ -7,7 +7,7 @@ from typing import Any
 
 import peewee
 
-from engine.records.connection import BATCH, Connection, Row
+from engine.records.connection import BATCH, Connection, Row, lies_in
 from engine.records.schema import EmbeddingFile, Evaluation, ImageError
 
 ERROR_COLUMNS = ("path", "mae", "mse", "psnr", "ssim", "ms_ssim", "cosine")
@@ -26,17 +26,13 @@ class ResultRecords(Connection):
         return evaluation
 
     def evaluations(self, checkpoint: str | None = None) -> list[Row]:
-        """Return the evaluations (of a checkpoint), newest first."""
-        query = Evaluation.select().order_by(Evaluation.id.desc())
-        return self._rows(query.where(Evaluation.checkpoint == checkpoint) if checkpoint else query)
+        """Return the evaluations (of a checkpoint), newest first.
 
-    def evaluation(self, number: int) -> Row | None:
-        """Return an evaluation, its summary read from JSON (empty in rows of older versions); None where there is none.
-
-        The row has the columns of `Evaluation`.
+        The rows have the columns of `Evaluation`, the summary read from JSON; it is empty in rows of older versions.
         """
-        row = self._row(Evaluation.select().where(Evaluation.id == number))
-        return row and {**row, "summary": json.loads(row["summary"] or "{}")}
+        query = Evaluation.select().order_by(Evaluation.id.desc())
+        rows = self._rows(query.where(Evaluation.checkpoint == checkpoint) if checkpoint else query)
+        return [{**row, "summary": json.loads(row["summary"] or "{}")} for row in rows]
 
     def image_errors(
         self, evaluation: int, *, order_by: str = "psnr", descending: bool = False, limit: int = -1, offset: int = 0
@@ -68,6 +64,10 @@ class ResultRecords(Connection):
     def embeddings(self) -> list[Row]:
         """Return the sets of embeddings, newest first."""
         return self._rows(EmbeddingFile.select().order_by(EmbeddingFile.id.desc()))
+
+    def forget_embeddings(self, folder: str) -> None:
+        """Forget the sets of embeddings that lay in a folder, as the workspace stores it."""
+        self._run(EmbeddingFile.delete().where(lies_in(EmbeddingFile.path, folder)))
 
     def knows_embeddings(self, path: str) -> bool:
         """Return whether a set in a folder, as the workspace stores it, is remembered."""

@@ -9,7 +9,7 @@ from typing import Any
 import peewee
 
 from engine.errors import UsageError
-from engine.records.connection import Connection, Row
+from engine.records.connection import Connection, Row, lies_in
 from engine.records.schema import Artifact, Checkpoint, EmbeddingFile, Evaluation, Job, Metric, Run
 
 
@@ -137,8 +137,7 @@ class RunRecords(Connection):
     def _replace_beginning(self, column: Any, old: str, new: str) -> None:
         """Put another first part, before a slash or the end, into a column where it stands."""
         rest = peewee.fn.SUBSTR(column, len(old) + 1)
-        begins = (peewee.fn.SUBSTR(column, 1, len(old)) == old) & (peewee.fn.SUBSTR(rest, 1, 1) << ("", "/"))
-        self._run(column.model.update({column: peewee.Value(new).concat(rest)}).where(begins))
+        self._run(column.model.update({column: peewee.Value(new).concat(rest)}).where(lies_in(column, old)))
 
     def delete_run(self, run: int) -> None:
         """Delete a run with its curve and its checkpoints' records; its jobs stay."""

@@ -62,8 +62,49 @@ class Records(JobRecords, RunRecords, CurveRecords, DatasetRecords, ImageRecords
                 raise UsageError("A job is running or waiting.", "Stop it first, then delete the records.")
             for table in reversed(TABLES):
                 table.delete().execute(self._database)
+        self._vacuum()
+
+    def bytes(self) -> int:
+        """Return the size of the records on disk, with what was not yet merged into them."""
+        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return sum(path.stat().st_size for path in files if path.exists())
+
+    def journal(self) -> str:
+        """Return how changes are made safe: ``wal`` on local disks, ``delete`` on network file systems."""
+        with told(self.path):
+            return str(self._database.execute_sql("PRAGMA journal_mode").fetchone()[0])
+
+    def problems(self) -> list[str]:
+        """Read all records, and return what is damaged in them; nothing where they are whole.
+
+        Raises:
+            FextError: they cannot be read at all.
+
+        """
+        with told(self.path):
+            whole = self._database.execute_sql("PRAGMA integrity_check").fetchall()
+            loose = self._database.execute_sql("PRAGMA foreign_key_check").fetchall()
+        found = [str(line) for (line,) in whole if line != "ok"]
+        return found + [f"row {row} of {table} is of a row of {parent} that is gone" for table, row, parent, _ in loose]
+
+    def compact(self) -> tuple[int, int]:
+        """Write the records anew without the room of what was deleted; return their bytes before and after.
+
+        Raises:
+            UsageError: a job is running or waiting.
+            FextError: there is no room for the copy, or they cannot be written.
+
+        """
+        if self.jobs("queued", "running", limit=1):
+            raise UsageError("A job is running or waiting.", "Compact the records when it has ended.")
+        before = self.bytes()
+        self._vacuum()
+        return before, self.bytes()
+
+    def _vacuum(self) -> None:
         with told(self.path):
             self._database.execute_sql("VACUUM")
+            self._database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _shown(value: Any) -> Any:

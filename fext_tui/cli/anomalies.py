@@ -1,17 +1,16 @@
 """``fext anomalies``."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
 from engine.checkpoints import find_checkpoint
-from engine.errors import FextError, UsageError
+from engine.errors import UsageError
+from engine.rankings import SCORES, read_ranking
 from engine.records import JobRow, Records
 from fext_tui.cli.invocation import Invocation, absolute, existing_images
 from fext_tui.cli.options import device_option, global_options, job_options, setting_option
@@ -19,7 +18,6 @@ from fext_tui.cli.printing import output, plain_table
 from fext_tui.cli.submission import conclude, perform
 from fext_tui.text import safe
 
-_SCORES = ("error", "local_error", "distance")
 _BEYOND = "▲"
 
 
@@ -64,7 +62,7 @@ def anomalies(
         "labels": invocation.stored(_existing_file(labels)),
         "normal": list(normal),
     }
-    return perform(invocation, "anomalies", arguments, detach=detach, ending=partial(_tell, count))
+    return perform(invocation, "anomalies", arguments, detach=detach, ending=partial(tell, count))
 
 
 def _existing_file(text: str | None) -> str:
@@ -76,35 +74,15 @@ def _existing_file(text: str | None) -> str:
     return str(path)
 
 
-def _tell(count: int, invocation: Invocation, _: Records, job: JobRow) -> int:
+def tell(count: int, invocation: Invocation, _: Records, job: JobRow) -> int:
+    """Print what a search that is done has found, with so many of the oddest images, and return the exit code."""
     assert job.result is not None
-    rows = _first(invocation.workspace().actual_path(job.result["table"]), count)
+    ranking = read_ranking(invocation.workspace().actual_path(job.result["table"]))
+    rows = list(islice(ranking, count))
     code = conclude(invocation, job, {"worst": rows})
     if rows and not invocation.as_json:
         output().print("", _table(rows, job.result["thresholds"]), sep="\n")
     return code
-
-
-def _first(path: Path, count: int) -> list[dict[str, Any]]:
-    """Return the first lines of the table of all images."""
-    try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return [_numbers(line) for line in islice(csv.DictReader(file), count)]
-    except (OSError, csv.Error) as error:
-        raise FextError(f"{path} cannot be read: {error}.", "Search for anomalies again.") from error
-
-
-def _numbers(line: Mapping[str, str]) -> dict[str, Any]:
-    """Return the columns of a line, all but the path as numbers; what has no label has None."""
-    values = {name: float(text) if text else None for name, text in line.items() if name != "path"}
-    label = values.pop("label")
-    return {
-        **values,
-        "rank": int(line["rank"]),
-        "path": line["path"],
-        "is_anomaly": line["is_anomaly"] == "1",
-        "label": None if label is None else int(label),
-    }
 
 
 def _table(rows: Sequence[Mapping[str, Any]], thresholds: Mapping[str, float]) -> Table:
@@ -114,11 +92,11 @@ def _table(rows: Sequence[Mapping[str, Any]], thresholds: Mapping[str, float]) -
         "rank", "image", *titles, f"{_BEYOND} beyond", *(["label"] if is_labeled else []), right={"rank", *titles}
     )
     for row in rows:
-        scores = (f"{row[name]:.4f}" for name in _SCORES)
+        scores = (f"{row[name]:.4f}" for name in SCORES)
         label = [("normal", "anomalous")[row["label"]] if row["label"] is not None else ""] if is_labeled else []
         table.add_row(
             str(row["rank"]), safe(row["path"]), *scores, f"{row['percentile']:.1f}",
             _BEYOND if row["is_anomaly"] else "", *label,
         )  # fmt: skip
-    table.add_row("", "threshold", *(f"{thresholds[name]:.4f}" for name in _SCORES), "", "", style="dim")
+    table.add_row("", "threshold", *(f"{thresholds[name]:.4f}" for name in SCORES), "", "", style="dim")
     return table

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
@@ -26,7 +26,7 @@ from engine.checkpoints import (
 )
 from engine.comparing import differing
 from engine.files import replace_file
-from engine.settings import text_of
+from engine.settings import from_layers, text_of
 from engine.upkeep import remove_checkpoint, rename_checkpoint, sizes_of_belongings
 from fext_tui.cli.compare import differing_table
 from fext_tui.cli.invocation import Invocation, absolute
@@ -75,10 +75,24 @@ def _list_table(facts: list[CheckpointFacts]) -> Table:
 def show(invocation: Invocation, name: str) -> int:
     """Show what is known of the checkpoint NAME: its states, images and settings, and what was made of it."""
     with invocation.records() as records:
-        details = checkpoint_details(invocation.workspace(), records, name)
+        details = _counted(checkpoint_details(invocation.workspace(), records, name))
     values = asdict(details) | {"settings": details.changed}
     invocation.answer(values.pop("facts") | values, *_shown(details))
     return 0
+
+
+def _counted(details: CheckpointDetails) -> CheckpointDetails:
+    """Return what is known of a checkpoint with its operations, which one of an older version does not tell."""
+    if details.facts.flops is not None:
+        return details
+    from engine.models.flops import flops_by
+
+    flops = flops_by(from_layers(("", details.settings)))
+    return replace(details, facts=replace(details.facts, flops=flops))
+
+
+def _billions(flops: int) -> str:
+    return f"{flops / 1e9:.3g}" if flops < 1e12 else f"{flops / 1e9:,.0f}"
 
 
 def _shown(details: CheckpointDetails) -> list[RenderableType]:
@@ -102,7 +116,7 @@ def _facts(details: CheckpointDetails) -> Lines:
         ("images", f"{details.train_images:,} trained on, {details.validation_images:,} held out"),
         ("folder", details.folder or "database/images"),
         ("image, latent", f"{facts.image}, {facts.latent}"),
-        ("parameters", number(facts.parameters)),
+        ("parameters", f"{number(facts.parameters)}, {_billions(facts.flops or 0)} GFLOP an image there and back"),
         ("trained on", f"{details.device}, {details.precision}"),
         ("versions", f"{versions}{f', revision {details.revision[:12]}' if details.revision else ''}"),
         ("size", f"{size(facts.bytes)}{''.join(f', {what} {size(n)}' for what, n in details.others.items())}"),
@@ -172,10 +186,12 @@ def best(invocation: Invocation, run: str) -> int:
 def compare(invocation: Invocation, names: tuple[str, ...], file: str | None) -> int:
     """Show checkpoints side by side, best first, and the settings in which they differ.
 
-    The table in FILE, and that of --json, has more columns than the one that is shown.
+    GFLOP are the operations, in billions, of one image there and back. The table in FILE, and that of --json, has more
+    columns than the one that is shown.
     """
     with invocation.records() as records:
-        found = [checkpoint_details(invocation.workspace(), records, name) for name in dict.fromkeys(names)]
+        every = [checkpoint_details(invocation.workspace(), records, name) for name in dict.fromkeys(names)]
+        found = list(map(_counted, every))
         found.sort(key=lambda one: -(one.facts.val_psnr or 0.0))
         rows = [summary_of(records, one) for one in found]
     changed = differing(found)
@@ -193,7 +209,8 @@ def compare(invocation: Invocation, names: tuple[str, ...], file: str | None) ->
 def _summary_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = plain_table(
         "checkpoint", "variant", "held out", "SSIM", "losses", "images", "epochs", "time", "batch", "rate", "size",
-        "parameters", right={"held out", "SSIM", "images", "epochs", "time", "batch", "rate", "parameters"},
+        "parameters", "GFLOP",
+        right={"held out", "SSIM", "images", "epochs", "time", "batch", "rate", "parameters", "GFLOP"},
     )  # fmt: skip
     for row in rows:
         losses = " / ".join(number(row[name], 4) for name in ("train_loss", "val_loss"))
@@ -201,7 +218,7 @@ def _summary_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         table.add_row(
             safe(row["checkpoint"]), row["variant"], decibel(row["val_psnr"]), number(row["val_ssim"], 4), losses,
             number(row["train_images"]), number(row["epochs"]), duration(row["seconds"]), number(row["batch_size"]),
-            f"{row['learning_rate']:g}", image, number(row["parameters"]),
+            f"{row['learning_rate']:g}", image, number(row["parameters"]), _billions(row["flops"]),
         )  # fmt: skip
     return table
 

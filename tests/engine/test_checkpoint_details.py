@@ -43,6 +43,7 @@ def test_details_are_those_of_the_files(
     evaluated = evaluate(small(), workspace, records, CollectedReport(), checkpoint="first")
     encode(small(), workspace, records, CollectedReport(), checkpoint="first/last", folder=str(pictures))
     records.add_embeddings(checkpoint="first-2", folder="", path="", rows=1, dim=1, skipped=0)
+    encode(small(), workspace, records, CollectedReport(), checkpoint="first/last", folder=str(pictures), again=True)
     details = checkpoint_details(workspace, records, "first")
     run, state = workspace.checkpoints / "first", find_checkpoint(workspace, "first")
     config = json.loads((state / "config.json").read_text())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.lib import format as npy
 
 from engine.embeddings import EmbeddingWriter, FormerVectors, Origin, read_embeddings
 from engine.errors import FextError
@@ -67,6 +68,33 @@ def put_pickle(folder: Path) -> None:
     np.save(folder / "embeddings.npy", np.array([{"a": 1}] * 30, dtype=object), allow_pickle=True)
 
 
+def put_header(shape: tuple[int, int]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        with (folder / "embeddings.npy").open("r+b") as file:
+            npy.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+
+    return change
+
+
+def put(write: Callable[[Path, np.ndarray], object]) -> Callable[[Path], None]:
+    return lambda folder: write(folder / "embeddings.npy", np.load(folder / "embeddings.npy"))
+
+
+def put_archive(path: Path, vectors: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.savez(file, vectors=vectors)
+
+
+def tell(**values: object) -> Callable[[Path], None]:
+    """Return what puts values into the bundle."""
+
+    def change(folder: Path) -> None:
+        path = folder / "bundle.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+    return change
+
+
 def put_integers(folder: Path) -> None:
     np.save(folder / "embeddings.npy", np.zeros((30, 5), np.int64))
 
@@ -76,11 +104,32 @@ def put_integers(folder: Path) -> None:
     [
         (corrupt_bytes(0), "cannot be read"),
         (corrupt_bytes(60), "cannot be read"),
-        (corrupt_bytes(300), "cannot be read"),
-        (put_pickle, "cannot be read"),
+        (corrupt_bytes(300), "is not as long as"),
+        (put_pickle, "holds object"),
         (put_integers, "int64"),
+        (put_header((-1, 5)), "no vectors in rows"),
+        (put_header((10**12, 5)), "is not as long as"),
+        (put_header((2**62, 2**62)), "is not as long as"),
+        (put(lambda path, vectors: np.save(path, np.asfortranarray(vectors))), "no vectors in rows"),
+        (put(lambda path, vectors: np.save(path, vectors.astype(">f4"))), "holds >f4"),
+        (put(lambda path, vectors: np.save(path, vectors[0])), "no vectors in rows"),
+        (put(put_archive), "cannot be read"),
+        (tell(dtype="float16"), "by bundle.json 30 × 5 float16"),
+        (tell(dtype="O"), "dtype: 'O' is none of float32, float16"),
+        (tell(dtype=["float32"]), "dtype"),
+        (tell(rows="30"), "rows"),
+        (tell(rows=10**300), "rows"),
+        (tell(dim=0), "dim"),
+        (tell(image_height=-1), "image_height"),
+        (tell(image_channels="3"), "image_channels"),
+        (tell(pooling="best"), "pooling"),
+        (tell(fingerprint=[1]), "fingerprint"),
+        (tell(checkpoint=5), "checkpoint"),
+        (tell(folder=None), "folder"),
+        (tell(embeddings_blake2b=None), "holds no digest"),
+        (lambda folder: (folder / "bundle.json").write_text("null"), "fingerprint is missing"),
         (corrupt_text("bundle.json", '"dim": 5', '"dim": 6'), "vectors"),
-        (corrupt_text("bundle.json", '"pooling"', '"poling"'), "cannot be understood"),
+        (corrupt_text("bundle.json", '"pooling"', '"poling"'), "cannot be understood: pooling is missing"),
         (corrupt_text("bundle.json", "{", "[" * 100_000), "cannot be understood"),
         (corrupt_text("index.csv", "00003.png", "00003.png,"), "cannot be understood"),
         (corrupt_text("index.csv", "\n4,", "\n5,"), "cannot be understood"),
@@ -94,6 +143,41 @@ def test_damage_is_told(tmp_path: Path, damage: Callable[[Path], None], reason: 
     with pytest.raises(FextError, match=reason) as told:
         read_embeddings(tmp_path)
     assert "fext encode" in told.value.remedy
+
+
+def flip_a_bit(folder: Path) -> None:
+    path = folder / "embeddings.npy"
+    data = bytearray(path.read_bytes())
+    data[200] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage", [flip_a_bit, corrupt_bytes(300), corrupt_text("index.csv", "\n4,", "\n5,"), tell(dtype="O")]
+)
+def test_vectors_that_are_damaged_are_made_anew(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    write(tmp_path, 30)
+    assert FormerVectors(tmp_path, ORIGIN).is_set_of(files(30))
+    damage(tmp_path)
+    former = FormerVectors(tmp_path, ORIGIN)
+    assert not former.is_set_of(files(30))
+    assert [former.find(file) for file in files(30)] == [None] * 30
+
+
+def test_what_is_unfinished_in_another_form_is_made_anew(tmp_path: Path) -> None:
+    write(tmp_path, 30, finish=False)
+    put_header((0, 4))(tmp_path / "unfinished")
+    assert FormerVectors(tmp_path, ORIGIN).find(files(1)[0]) is None
+
+
+def test_where_nothing_was_encoded_no_folder_stays(tmp_path: Path) -> None:
+    with EmbeddingWriter(tmp_path / "new", ORIGIN, BUNDLE) as writer:
+        writer.skip("a.png", "not a PNG image")
+    assert not (tmp_path / "new").exists()
+    write(tmp_path / "old", 3)
+    with EmbeddingWriter(tmp_path / "old", ORIGIN, BUNDLE):
+        pass
+    assert len(read_embeddings(tmp_path / "old").vectors) == 3
 
 
 @given(cut=st.integers(0, 4000), torn=st.integers(0, 2500))

@@ -114,8 +114,10 @@ def test_nothing_readable_and_stops_leave_no_file(
     bad = pictures / "bad"
     bad.mkdir()
     (bad / "a.png").write_bytes(b"")
+    report = CollectedReport()
     with pytest.raises(FextError, match="None of the 1 images"):
-        encode(small(), workspace, records, CollectedReport(), checkpoint=trained, folder=str(bad))
+        encode(small(), workspace, records, report, checkpoint=trained, folder=str(bad))
+    assert [text for level, text in report.lines if level == "warning"] == []
     with pytest.raises(Stopped):
         encode(small(), workspace, records, CollectedReport(stop=True), checkpoint=trained, folder=str(pictures))
     assert not [path for path in workspace.inference.rglob("*") if path.is_file()]

@@ -182,8 +182,8 @@ class TestOpening:
             as_of_the_fourth_schema(other)
             other.commit()
         with Records(workspace) as records:
-            row = records.evaluation(number)
-            assert row is not None
+            [row] = records.evaluations()
+            assert row["id"] == number
             assert {name: row[name] for name in facts} == facts
             added = ("rmse", "ms_ssim", "fingerprint", "seconds", "report", "summary")
             assert [row[name] for name in added] == [None, None, "", None, "", {}]
@@ -635,11 +635,10 @@ class TestResults:
         facts |= {"rmse": 0.3, "ms_ssim": 0.8, "fingerprint": "ab", "seconds": 1.5, "report": "database/validation/a"}
         summary = {"summary": {"psnr": {"mean": 20.0}}, "baselines": {}}
         number = records.add_evaluation(facts | {"summary": json.dumps(summary)}, [])
-        row = records.evaluation(number)
-        assert row is not None
+        [row] = records.evaluations()
+        assert row["id"] == number
         assert {name: row[name] for name in facts} == facts
         assert row["summary"] == summary
-        assert records.evaluation(number + 1) is None
 
     @pytest.mark.parametrize("column", ["path", "mae", "mse", "psnr", "ssim", "ms_ssim", "cosine"])
     @pytest.mark.parametrize("descending", [False, True])

@@ -152,6 +152,29 @@ def test_without_embeddings_the_remedy_makes_them(ask: Callable[..., Similar], p
         ask(pictures / "nothing.png")
 
 
+def test_damaged_embeddings_are_told_where_there_are_no_others(
+    ask: Callable[..., Similar], put: Put, tmp_path: Path, draw_pictures: Draw
+) -> None:
+    folder = draw_pictures(tmp_path / "four", 4)
+    image = folder / "picture_000.png"
+    put(folder, "sound")
+    bundle = put(folder, "broken") / "bundle.json"
+    bundle.write_text(bundle.read_text().replace('"float32"', '"O"'))
+    assert ask(image).checkpoint == "sound"
+    with pytest.raises(FextError, match=r"broken are damaged: .* dtype: 'O' is none of"):
+        ask(image, checkpoint="broken")
+
+
+def test_names_that_no_file_can_have(
+    ask: Callable[..., Similar], put: Put, tmp_path: Path, draw_pictures: Draw
+) -> None:
+    folder = draw_pictures(tmp_path / "four", 4)
+    index = put(folder, "strange") / "index.csv"
+    index.write_text(index.read_text().replace("picture_003", "x" * 5000).replace("picture_002", "a\0b"))
+    found = ask(folder / "picture_000.png", 10_000)
+    assert [one.is_there for one in found.neighbors] == [False, False, True]
+
+
 def test_no_torch_is_loaded_for_a_stored_vector(
     put: Put, workspace: Workspace, tmp_path: Path, draw_pictures: Draw
 ) -> None:
@@ -201,7 +224,7 @@ def test_another_image_is_encoded_as_the_set_was(
         find_checkpoint(workspace, encoded)
     )
     copy.write_bytes(copy.read_bytes()[:300])
-    with pytest.raises(FextError, match="truncated"):
+    with pytest.raises(FextError, match=r"copy.png cannot be read: .*truncated"):
         ask(copy)
     changed = pictures / "picture_003.png"
     Image.open(changed).transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(changed)
@@ -220,6 +243,11 @@ def test_weights_that_are_gone_or_others_are_refused(
         ask(copy)
     assert "they were made by other weights of encoder than those that are there now" in refused.value.cause
     assert refused.value.remedy == f"Encode the folder again: `fext encode encoder {pictures}`."
+    for old, new in (('"image_height": 32', '"image_height": 64'), ('"mean_std"', '"mean"')):
+        bundle.write_text(bundle.read_text().replace("0" * 32, real).replace(old, new))
+        with pytest.raises(FextError, match=r"damaged: encoder gives \d+ values for pictures of 32 × 32 × 3"):
+            ask(copy)
+        bundle.write_text(bundle.read_text().replace(new, old))
     assert tags_of(workspace.checkpoints / encoded)
     shutil.rmtree(workspace.checkpoints / encoded)
     with pytest.raises(UsageError, match=r"copy.png is not among .*: There is no checkpoint 'encoder'"):

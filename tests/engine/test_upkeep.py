@@ -30,6 +30,12 @@ def run(workspace: Workspace, records: Records) -> int:
             bundle = workspace.inference / name / place / "bundle.json"
             bundle.parent.mkdir(parents=True, exist_ok=True)
             bundle.write_text(json.dumps({"checkpoint": told, "folder": "mine"}))
+        for path in (
+            workspace.exports / name / "encoder.onnx.json",
+            workspace.validation / name / "all" / "report.json",
+        ):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps({"checkpoint": name, "images": 3}))
         number = records.add_run(name, "redux")
         job = records.add_job("train", "cpu", {}, {"name": name}, number)
         records.add_artifact(job, "checkpoint", workspace.checkpoints / name)
@@ -41,7 +47,8 @@ def run(workspace: Workspace, records: Records) -> int:
             figures = dict.fromkeys(("mae", "mse", "psnr", "ssim", "cosine"), 0.0)
             facts = {"job": job, "checkpoint": checkpoint, "folder": "mine", "subset": "", "images": 1, "skipped": 0}
             records.add_evaluation(facts | figures, [])
-            records.add_embeddings(job=job, checkpoint=checkpoint, folder="", path="", rows=1, dim=1, skipped=0)
+            path = f"database/inference/{checkpoint}"
+            records.add_embeddings(job=job, checkpoint=checkpoint, folder="", path=path, rows=1, dim=1, skipped=0)
     return 1
 
 
@@ -49,6 +56,7 @@ def names_told(records: Records) -> list[str]:
     jobs = records.jobs()
     told = [str(job.arguments.get("checkpoint")) for job in jobs if "checkpoint" in job.arguments]
     told += [row["checkpoint"] for row in (*records.evaluations(), *records.embeddings())]
+    told += [row["path"] for row in records.embeddings()]
     return told + [row["path"] for job in jobs for row in records.artifacts(job.id)]
 
 
@@ -59,7 +67,9 @@ def test_a_name_is_changed_wherever_it_is_told_and_nowhere_else(
     rename_run(workspace, records, "mine", "colder")
     assert records.run(run)["name"] == "colder"
     expected = {"mine": "colder", "mine/last": "colder/last", "checkpoints/mine": "checkpoints/colder",
-                "database/validation/mine/figure.png": "database/validation/colder/figure.png"}  # fmt: skip
+                "database/validation/mine/figure.png": "database/validation/colder/figure.png",
+                "database/inference/mine": "database/inference/colder",
+                "database/inference/mine/last": "database/inference/colder/last"}  # fmt: skip
     assert names_told(records) == [expected.get(name, name) for name in before]
     assert {job.arguments["folder"] for job in records.jobs() if job.kind == "evaluate"} == {"mine"}
     for folder in folders(workspace):
@@ -71,6 +81,19 @@ def test_a_name_is_changed_wherever_it_is_told_and_nowhere_else(
         "mine_too": {"checkpoint": "mine_too", "folder": "mine"},
         "mine_too/last/photos-1234": {"checkpoint": "mine_too/last", "folder": "mine"},
     }
+
+    for folder, file in ((workspace.exports, "encoder.onnx.json"), (workspace.validation, "all/report.json")):
+        for name in ("colder", "mine_too"):
+            assert json.loads((folder / name / file).read_text()) == {"checkpoint": name, "images": 3}
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"checkpoint": 5}', "[" * 100_000])
+def test_damaged_files_stay_as_they_are(workspace: Workspace, records: Records, run: int, content: str) -> None:
+    (workspace.inference / "mine" / "bundle.json").write_text(content)
+    rename_run(workspace, records, "mine", "colder")
+    assert (workspace.inference / "colder" / "bundle.json").read_text() == content
+    told = json.loads((workspace.inference / "colder" / "last" / "photos-1234" / "bundle.json").read_text())
+    assert told["checkpoint"] == "colder/last"
 
 
 def bundles(workspace: Workspace) -> dict[str, dict[str, str]]:
@@ -148,6 +171,9 @@ def test_a_checkpoint_goes_with_its_figures_and_what_is_asked_for(
     assert all((folder / "mine_too" / "file").exists() for folder in folders(workspace))
     assert records.run(run)["name"] == "mine"
     assert records.checkpoints(run) == []
+    assert [row["path"] for row in records.embeddings()] == [
+        "database/inference/mine_too/last", "database/inference/mine_too"
+    ]  # fmt: skip
     with pytest.raises(UsageError, match="no checkpoint 'mine'"):
         remove_checkpoint(workspace, records, "mine")
 

@@ -210,21 +210,21 @@ class TestKeptReference:
         path = tmp_path / "new" / "reference.npz"
         usual = reference(np.random.default_rng(0).random((4, 3)))
         write_reference(path, "key", usual)
-        again = read_reference(path, "key")
+        again = read_reference(path, "key", 4)
         assert again is not None
         assert again.judge == "training"
         for name in ("vectors", "contents", "scores"):
             assert np.array_equal(getattr(again, name), getattr(usual, name))
-        assert read_reference(path, "other") is None
+        assert read_reference(path, "other", 4) is None
 
     def test_damage_and_pickles_count_as_none(self, tmp_path: Path) -> None:
         path = tmp_path / "reference.npz"
-        assert read_reference(path, "key") is None
+        assert read_reference(path, "key", 4) is None
         write_reference(path, "key", reference(np.zeros((4, 3))))
         whole = path.read_bytes()
         for content in (b"", whole[: len(whole) // 2], b"x" * 100):
             path.write_bytes(content)
-            assert read_reference(path, "key") is None
+            assert read_reference(path, "key", 4) is None
         facts: dict[str, Any] = {"key": "key", "judge": "training", "contents": np.array(["a", "b"])}
         vectors = np.eye(2, 4, dtype=np.float32)
         for wrong in (
@@ -233,6 +233,12 @@ class TestKeptReference:
             {"vectors": vectors, "scores": np.zeros((4, 2))},
             {"vectors": vectors, "scores": np.zeros((0, 3))},
             {"vectors": vectors},
+            {"vectors": vectors, "scores": np.full((4, 3), np.nan)},
+            {"vectors": np.full_like(vectors, np.inf), "scores": np.zeros((4, 3))},
+            {"vectors": vectors[:, 1:], "scores": np.zeros((4, 3))},
         ):
             np.savez(path, **facts, **wrong)
-            assert read_reference(path, "key") is None
+            assert read_reference(path, "key", 4) is None
+        with path.open("wb") as file:
+            np.save(file, vectors)
+        assert read_reference(path, "key", 4) is None

@@ -167,7 +167,7 @@ def test_changed_training_images_are_no_reference(
     changed = sorted((trained.root / "pictures").iterdir())
     for path in changed:
         Image.new("RGB", (40, 40), "red").save(path)
-    with pytest.raises(UsageError, match="does not tell what is usual"):
+    with pytest.raises(UsageError, match="No reference image is left to tell"):
         find("few", mixed)
     for path in changed[:6]:
         path.unlink()
@@ -209,6 +209,9 @@ def test_another_reference(find: Find, trained: Workspace, mixed: Path, tmp_path
     for path in sorted(usual.glob("picture*"))[1:]:
         path.unlink()
     with pytest.raises(UsageError, match="does not tell what is usual"):
+        find("few", mixed, reference=str(usual))
+    (usual / "picture_000.png").write_bytes(b"no picture")
+    with pytest.raises(UsageError, match="No reference image is left to tell"):
         find("few", mixed, reference=str(usual))
 
 

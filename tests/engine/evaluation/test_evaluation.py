@@ -160,8 +160,7 @@ def test_the_document_the_table_and_the_records_agree(
         assert one["psnr"] == pytest.approx(np.mean(values), rel=1e-4)
         better = np.mean([psnr[path] > float(row[f"{name}_psnr"]) for path, row in measured.items()])
         assert one["network_better"] == pytest.approx(better)
-    row = records.evaluation(records.evaluations("judged")[0]["id"])
-    assert row is not None
+    row = records.evaluations("judged")[0]
     assert row["summary"] == {"summary": document["summary"], "baselines": document["baselines"], "worth": {}}
     assert row["fingerprint"] == document["fingerprint"] == fingerprint(find_checkpoint(workspace, "judged"))
     assert row["rmse"] == result.rmse == document["summary"]["rmse"]["mean"]

@@ -14,8 +14,16 @@ from PIL import Image
 
 from engine.jobs.lock import RunnerLock
 from engine.records import Records
+from engine.report import CollectedReport
+from engine.settings import from_layers
 from engine.workspace import Workspace
 from fext_tui.cli.entry import run
+
+SMALL = {
+    "data.image_height": 16, "data.image_width": 16, "model.latent_channels": 8, "model.downsampling": 8,
+    "training.epochs": 1, "training.batch_size": 8, "training.probe_images": 2, "device.kind": "cpu",
+    "model.shortcut": False,
+}  # fmt: skip
 
 COMMAND = Path(sys.executable).parent / "fext"
 
@@ -96,3 +104,20 @@ def pictures(tmp_path: Path) -> Path:
         coarse = random.integers(0, 256, (4, 4, 3), dtype=np.uint8)
         Image.fromarray(coarse).resize((40, 32), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the root of a workspace with the checkpoints ``first`` and ``second``."""
+    from engine.training import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    workspace, random = Workspace(folder / "workspace").create(), np.random.default_rng(3)
+    for number in range(16):
+        coarse = random.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((24, 24), Image.Resampling.BICUBIC).save(workspace.images / f"{number}.png")
+    with Records(workspace) as records:
+        for name, rate in (("first", 0.001), ("second", 0.002)):
+            settings = from_layers(("", SMALL | {"training.learning_rate": rate}))
+            train(settings, workspace, records, CollectedReport(), run=records.add_run(name, "redux"))
+    return workspace.root

@@ -1,6 +1,7 @@
 """``fext checkpoints`` with the verbs below it, and ``fext export``, on a checkpoint that was trained for this."""
 
 import csv
+import json
 import os
 import pty
 import shutil
@@ -9,39 +10,16 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
+from engine.checkpoints import mark_complete
 from engine.records import Records
-from engine.report import CollectedReport
-from engine.settings import from_layers
-from engine.training import train
 from engine.workspace import Workspace
 from fext_tui.cli.checkpoints import checkpoints
 from tests.fext_tui.cli.conftest import Ended
 
 Fext = Callable[..., Ended]
 Call = Callable[..., list[str]]
-SMALL = {
-    "data.image_height": 16, "data.image_width": 16, "model.latent_channels": 8, "model.downsampling": 8,
-    "training.epochs": 1, "training.batch_size": 8, "training.probe_images": 2, "device.kind": "cpu",
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the root of a workspace with the checkpoints ``first`` and ``second``."""
-    folder = tmp_path_factory.mktemp("trained")
-    workspace, random = Workspace(folder / "workspace").create(), np.random.default_rng(3)
-    for number in range(16):
-        coarse = random.integers(0, 256, (4, 4, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((24, 24), Image.Resampling.BICUBIC).save(workspace.images / f"{number}.png")
-    with Records(workspace) as records:
-        for name, rate in (("first", 0.001), ("second", 0.002)):
-            settings = from_layers(("", SMALL | {"training.learning_rate": rate}))
-            train(settings, workspace, records, CollectedReport(), run=records.add_run(name, "redux"))
-    return workspace.root
 
 
 @pytest.fixture
@@ -64,7 +42,8 @@ def test_the_bare_verb_lists_them(fext: Fext) -> None:
     listed = fext("checkpoints", "--json").json["checkpoints"]
     assert {one["name"] for one in listed} == {"first", "second"}
     assert listed[0].keys() == {
-        "name", "variant", "created", "epoch", "step", "val_psnr", "image", "latent", "parameters", "bytes", "tags"
+        "name", "variant", "created", "epoch", "step", "val_psnr", "image", "latent", "parameters", "flops", "bytes",
+        "tags",
     }  # fmt: skip
     shown = fext("checkpoints").out
     assert "16 × 16 × 3" in shown
@@ -97,11 +76,29 @@ def test_several_are_compared(fext: Fext, tmp_path: Path) -> None:
         (one["checkpoint"], one["learning_rate"]) for one in told
     ]
     shown = fext("checkpoints", "compare", "first", "second").out
+    assert told[0]["flops"] == told[1]["flops"] > 0
+    assert shown.count(f"{told[0]['flops'] / 1e9:.3g}") == 2
     assert "training.learning_rate" in shown
     assert "training.epochs" not in shown
     assert fext("checkpoints", "compare", "first").code == 0
     refused = fext("checkpoints", "compare", "first", "--csv", "none/table.csv")
     assert (refused.code, "cannot be written" in refused.err) == (1, True)
+
+
+def test_operations_are_counted_where_an_older_version_did_not_tell_them(fext: Fext, workspace: Workspace) -> None:
+    told = fext("checkpoints", "show", "first", "--json").json["flops"]
+    for state in (workspace.checkpoints / "first").glob("step-*"):
+        config = json.loads((state / "config.json").read_text())
+        del config["flops"]
+        (state / "config.json").write_text(json.dumps(config))
+        (state / "complete.json").unlink()
+        mark_complete(state)
+    assert (
+        next(one for one in fext("checkpoints", "--json").json["checkpoints"] if one["name"] == "first")["flops"]
+        is None
+    )
+    assert fext("checkpoints", "show", "first", "--json").json["flops"] == told
+    assert f"{told / 1e9:.3g} GFLOP" in fext("checkpoints", "show", "first").out
 
 
 def test_the_best_state_is_printed_for_other_programs(fext: Fext, workspace: Workspace) -> None:
@@ -177,14 +174,14 @@ def answered(command: Sequence[str], typed: str) -> int:
     return code
 
 
-def test_networks_are_exported(process: Fext, workspace: Workspace) -> None:
+def test_networks_are_exported(process: Fext, fext: Fext, workspace: Workspace) -> None:
     shutil.rmtree(workspace.exports)
     ended = process("export", "first", "--format", "torch", "--pooling", "mean", "--json")
     assert ended.code == 0, ended.err
     folder = workspace.exports / "first"
     assert ended.json["files"] == [str(folder / name) for name in ("encoder.pt2", "autoencoder.pt2")]
     assert '"pooling": "mean"' in (folder / "encoder.pt2.json").read_text()
-    shown = process("attach", ended.json["job"]).out
+    shown = fext("attach", ended.json["job"]).out
     assert "Exported in" in shown
     assert "autoencoder.pt2" in shown
 

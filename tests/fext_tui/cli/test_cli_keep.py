@@ -107,7 +107,8 @@ def test_damaged_records_are_said_to_be_damaged(fext: Fext, workspace: Workspace
 
 def test_the_doctor_looks_at_everything(process: Fext) -> None:
     checks = {one["name"]: one for one in process("doctor", "--json").json["checks"]}
-    assert set(checks) == {"Python", "PyTorch", "Devices", "Compiler", "Workspace", "Disk", "Records", "Terminal"}
+    names = {"Python", "PyTorch", "Devices", "CUDA", "Compiler", "Workspace", "Disk", "Records", "Terminal"}
+    assert set(checks) == names
     assert checks["PyTorch"]["state"] == "good"
     assert "inductor" in checks["PyTorch"]["found"]
     assert checks["Terminal"] == {

@@ -33,8 +33,8 @@ def modules_loaded_by(*arguments: str, heavy: tuple[str, ...]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
-def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["help"], ["help", "settings"]])
+def test_help_guides_and_version_load_nothing_heavy(arguments: list[str]) -> None:
     assert modules_loaded_by(*arguments, heavy=HEAVY) == ""
 
 

@@ -101,7 +101,7 @@ def test_ctrl_c_stops_with_a_checkpoint_and_resume_goes_on(
         wait_for(lambda: records.jobs("running"), what="the job runs")
         run = records.jobs("running")[0].run
         assert run is not None
-        wait_for(lambda: records.metrics_after(run), what="the first values")
+        wait_for(lambda: records.curve(run, "train/loss"), what="the first steps")
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=120)
         assert child.returncode == 3, err
@@ -150,7 +150,8 @@ def test_a_second_job_waits_for_the_first(process: Process, hung_up: Records, pi
 
 
 def test_the_demo_goes_through_all_of_it(process: Process, workspace: Workspace) -> None:
-    done = process("demo", "--minutes", "0.05", "--device", "cpu", "--json", seconds=250)
+    small = "--set", "data.image_height=32", "--set", "data.image_width=32", "--set", "evaluation.feature_images=0"
+    done = process(*small, "demo", "--minutes", "0.05", "--device", "cpu", "--json", seconds=250)
     assert done.code == 0, done.err
     for number in range(1, 6):
         assert f"\n{number}/5 " in done.err
