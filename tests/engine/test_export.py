@@ -18,7 +18,9 @@ import torch
 from engine import encode_images, load_model
 from engine.checkpoints import find_checkpoint
 from engine.errors import FextError, Stopped, UsageError
-from engine.export import TOLERANCE, Agreement, Encoder, ExportResult, Reconstructor, compare, export
+from engine.export import ExportResult, export
+from engine.export.checking import TOLERANCE, Agreement, compare
+from engine.export.networks import Encoder, Reconstructor
 from engine.images.decode import load_image
 from engine.models.loading import load_weights
 from engine.records import Records
@@ -246,20 +248,34 @@ def test_one_patch_that_two_kinds_fit_is_let_pass(exported: tuple[Workspace, Exp
 
 
 def test_what_gives_something_else_is_not_kept(copied: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = onnxruntime.InferenceSession.run
+    load = torch.export.load
 
-    def wrong(session: Any, names: Any, given: Any) -> list[np.ndarray]:
-        first, latent = run(session, names, given)
-        return [np.asarray(first) + (0.001 if "reconstruction" in names else 0), np.asarray(latent)]
+    def wrong(file: Any) -> torch.export.ExportedProgram:
+        """Read a file back with another color of the pictures' ground."""
+        program = load(file)
+        for name, tensor in program.state_dict.items():
+            tensor.add_(0.001 if name == "model.head.1.bias" else 0)
+        return program
 
-    monkeypatch.setattr(onnxruntime.InferenceSession, "run", wrong)
+    monkeypatch.setattr(torch.export, "load", wrong)
     target = copied.exports / "first"
     target.mkdir(parents=True)
-    (target / "encoder.onnx").write_text("older")
-    with pytest.raises(FextError, match=r"autoencoder.onnx does not give .* off by .*Nothing is kept"):
-        _export(copied, "first", formats="onnx")
-    assert [path.name for path in target.iterdir()] == ["encoder.onnx"]
-    assert (target / "encoder.onnx").read_text() == "older"
+    (target / "encoder.pt2").write_text("older")
+    with pytest.raises(FextError, match=r"autoencoder.pt2 does not give .* off by .*Nothing is kept"):
+        _export(copied, "first", formats="torch")
+    assert [path.name for path in target.iterdir()] == ["encoder.pt2"]
+    assert (target / "encoder.pt2").read_text() == "older"
+
+
+def test_a_network_that_gives_nothing_finite_is_refused(
+    exported: tuple[Workspace, ExportResult], pictures_32: Path
+) -> None:
+    model, _ = load_weights(find_checkpoint(exported[0], "first"))
+    network, images = Encoder(model, "flatten"), _images(pictures_32, 8)
+    with torch.no_grad():
+        model.stem.weight.fill_(3e38)
+    with pytest.raises(FextError, match="The network gives values that are not finite"):
+        compare(network, network, images)
 
 
 def test_onnx_says_which_packages_it_needs(copied: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
