@@ -12,16 +12,17 @@ from engine.images.resizing import resize
 __all__ = ["Pixels", "Stored", "UnreadableImage", "content_hash", "decode", "load_both", "load_image", "read_bgr"]
 
 
-def decode(path: Path, *, gray: bool) -> Pixels:
+def decode(path: Path, *, gray: bool, wanted: tuple[int, int] | None = None) -> Pixels:
     """Return the first picture of a file as uint8 (H, W, C), C = 1 if ``gray`` else 3 (RGB).
 
-    EXIF orientation is applied, and what is transparent lies over white. Gray is OpenCV's RGB→GRAY.
+    EXIF orientation is applied, and what is transparent lies over white. Gray is OpenCV's RGB→GRAY. Where it is
+    ``wanted`` only as large as fits into (height, width), a far larger JPEG file gives a reduced picture.
 
     Raises:
         UnreadableImage: it cannot be read whole, or its content is not what its extension says.
 
     """
-    return _in_channels(read(path, over_white=True), gray=gray)
+    return _in_channels(read(path, over_white=True, wanted=wanted), gray=gray)
 
 
 def load_image(path: Path, height: int, width: int, gray: bool) -> Pixels:

@@ -1,10 +1,11 @@
 """What killed a worker that could not say so itself."""
 
+import os
 import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from engine.errors import EXIT_FAILED
 
@@ -31,14 +32,20 @@ def explain_exit(
         out_of_memory: whether the kernel killed a process for want of memory while this one ran.
 
     """
-    tail = tail_of(log)
+    remedy = f"{LESS_MEMORY} {way_on}" if -code == signal.SIGKILL and out_of_memory else way_on
+    error = _error(cause_of_exit("job", code, out_of_memory=out_of_memory), remedy, tail_of(log))
+    return "failed" if code >= 0 else "killed", error
+
+
+def cause_of_exit(what: str, code: int, *, out_of_memory: bool) -> str:
+    """Return why the process of ``what`` ended, from the same as `explain_exit`."""
     if code >= 0:
-        return "failed", _error(f"The job's process ended with exit status {code} and no result.", way_on, tail)
+        return f"The {what}'s process ended with exit status {code} and no result."
     if -code == signal.SIGKILL and out_of_memory:
-        return "killed", _error("Memory ran out, and the system killed the job.", f"{LESS_MEMORY} {way_on}", tail)
+        return f"Memory ran out, and the system killed the {what}."
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"number {-code}"
-    cause = "The job crashed in native code" if -code in _NATIVE else "The job was killed from outside"
-    return "killed", _error(f"{cause} (signal {name}).", way_on, tail)
+    how = "crashed in native code" if -code in _NATIVE else "was killed from outside"
+    return f"The {what} {how} (signal {name})."
 
 
 def _error(cause: str, remedy: str, tail: str) -> dict[str, Any]:
@@ -49,11 +56,15 @@ def tail_of(log: Path) -> str:
     """Return the last lines of a log; nothing where it is empty or gone."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-            content = file.read()
+            return last_lines(file)
     except OSError:
         return ""
-    return "\n".join(content.decode(errors="backslashreplace").splitlines()[-_TAIL_LINES:])
+
+
+def last_lines(file: IO[bytes]) -> str:
+    """Return the last lines of an open file."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+    return "\n".join(file.read().decode(errors="backslashreplace").splitlines()[-_TAIL_LINES:])
 
 
 def count_out_of_memory_kills(system: Path = Path("/")) -> int:

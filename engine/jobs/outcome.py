@@ -49,14 +49,14 @@ def _error(cause: str, remedy: str, exit_code: int = EXIT_FAILED) -> dict[str, A
 
 def _explain(error: BaseException, log: Path) -> dict[str, Any]:
     text = str(error)[:_MOST_CHARACTERS]
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return _error(f"Out of memory. {text}".strip(), LESS_MEMORY)
     if isinstance(error, OSError) and error.strerror:
         return _error(f"{_place(error)}: {error.strerror}.", _remedy(error, log))
     return _error(f"{type(error).__name__}: {text}", f"The whole report is in {log}.")
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Return whether memory ran out, on the processor or a GPU; torch's classes are known by name."""
     return (
         isinstance(error, MemoryError)

@@ -61,6 +61,11 @@ def start_time(pid: int) -> float | None:
     return None if fields[0] in (b"Z", b"X") else float(fields[19])
 
 
+def command_of(module: str, arguments: Sequence[str]) -> list[str]:
+    """Return the command that runs ``python -m MODULE``; the folder it is started from is not searched for modules."""
+    return [sys.executable, "-P", "-X", "faulthandler", "-m", module, *arguments]
+
+
 def spawn(
     module: str, arguments: Sequence[str], log: Path, *, kept_open: Iterable[int] = ()
 ) -> subprocess.Popen[bytes]:
@@ -73,10 +78,9 @@ def spawn(
 
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-P", "-X", "faulthandler", "-m", module, *arguments]
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module, without a shell
-            command,
+            command_of(module, arguments),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from engine.error_colors import COLORS, MOST_ERROR, error_map
 from engine.files import printable
 from engine.plots.style import INK, QUIET, head, new_figure, save
 
@@ -19,11 +20,7 @@ _PAIRS_ACROSS = 8
 _CAPTION_LENGTH = 24
 _ROWS = ("original", "reconstruction", "error")
 
-_MOST_ERROR = 0.2
-"""The error that has the last color, and so have larger ones."""
-
-_ERRORS = ScalarMappable(Normalize(0, _MOST_ERROR, clip=True), "cividis")
-"""Colors that are read alike with any color vision (J. Nuñez, C. Anderton and R. Renslow, 2018)."""
+_ERRORS = ScalarMappable(Normalize(0, MOST_ERROR), ListedColormap(COLORS / 255))
 
 
 def reconstruction_figure(pairs: Sequence[tuple[Pixels, Pixels, str]], path: Path, title: str) -> None:
@@ -48,7 +45,7 @@ def reconstruction_figure(pairs: Sequence[tuple[Pixels, Pixels, str]], path: Pat
     figure = new_figure(*size)
     for number, (original, reconstruction, caption) in enumerate(pairs):
         x, y = margin + number % across * (tile + gap), top + number // across * band
-        for row, pixels in enumerate((original, reconstruction, _error_map(original, reconstruction))):
+        for row, pixels in enumerate((original, reconstruction, error_map(original, reconstruction))):
             _picture(figure, pixels, (x, y + row * step, tile, height), size)
             if number % across == 0:
                 middle = 1 - (y + height / 2 + row * step) / size[1]
@@ -59,16 +56,10 @@ def reconstruction_figure(pairs: Sequence[tuple[Pixels, Pixels, str]], path: Pat
     save(figure, path)
 
 
-def _error_map(original: Pixels, reconstruction: Pixels) -> NDArray[np.uint8]:
-    """Return colors (H, W, 3) of the mean absolute error over the channels of pictures (H, W, C)."""
-    error = np.abs(original.astype(np.float32) - reconstruction).mean(axis=2) / 255
-    return _ERRORS.to_rgba(error, bytes=True)[:, :, :3]
-
-
 def _error_scale(figure: Figure, box: tuple[float, float, float, float], size: tuple[int, int]) -> None:
     x, y, width, height = box
     axes = figure.add_axes((x / size[0], 1 - (y + height) / size[1], width / size[0], height / size[1]))
-    bar = figure.colorbar(_ERRORS, axes, orientation="horizontal", extend="max", ticks=np.linspace(0, _MOST_ERROR, 5))
+    bar = figure.colorbar(_ERRORS, axes, orientation="horizontal", extend="max", ticks=np.linspace(0, MOST_ERROR, 5))
     bar.outline.set_visible(False)
     axes.tick_params(colors=QUIET, length=3, labelsize=8)
     at = (x + width + 16) / size[0], 1 - (y + height / 2) / size[1]

@@ -4,6 +4,7 @@ import json
 import os
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ Write = Callable[..., EmbeddingSet]
 
 def in_memory(vectors: np.ndarray) -> EmbeddingSet:
     """Return a set without files."""
-    return EmbeddingSet(Path("/nowhere"), vectors, [f"{row}.png" for row in range(len(vectors))], {})
+    return EmbeddingSet(Path("/nowhere"), vectors, [], {})
 
 
 @pytest.fixture
@@ -267,7 +268,7 @@ def test_a_folder_that_cannot_be_written_is_searched_exactly(write: Write, monke
 def test_an_index_that_names_rows_which_are_not_there_is_damaged(write: Write) -> None:
     stored = write(clusters(500))
     search = Neighbors(stored, exact_up_to=100)
-    fewer = stored._replace(vectors=stored.vectors[:400])
+    fewer = replace(stored, vectors=stored.vectors[:400])
     search._set = fewer
     with pytest.raises(FextError, match=r"neighbors\.usearch is damaged\.\nDelete it: it is made again"):
         search.nearest(stored.vectors[450:451], 5)

@@ -17,3 +17,8 @@ def test_no_heavy_library_is_loaded(module: str) -> None:
     code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.split())
+
+
+def test_an_evaluation_without_features_needs_no_scikit_learn() -> None:
+    code = "import sys, engine.evaluation, engine.anomalies; assert 'sklearn' not in sys.modules"
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
