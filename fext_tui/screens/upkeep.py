@@ -1,27 +1,14 @@
 """The upkeep of runs and records, as a screen offers it: notes, names, what is exported, removed and deleted."""
 
-import time
-from collections.abc import Callable
 from functools import partial
 
-from textual import on
-from textual.message import Message
-
 from engine.records import Records, Row
-from engine.upkeep import delete_run, describe_run, description_of, remove_logs, rename_run
+from engine.upkeep import delete_run, describe_run, description_of, rename_run
 from engine.workspace import check_name
 from fext_tui import text
+from fext_tui.chores import CHORES, ChoreEnded
 from fext_tui.screens.base import FextScreen
-from fext_tui.screens.dialogs import Ask, Choose, Confirm
-
-
-class UpkeepDone(Message):
-    """Something was done for the upkeep of the workspace; ``forgets``: the followed job is gone."""
-
-    def __init__(self, told: str, *, forgets: bool = False) -> None:
-        super().__init__()
-        self.told = told
-        self.forgets = forgets
+from fext_tui.screens.dialogs import Ask, Choose
 
 
 class UpkeepScreen(FextScreen):
@@ -99,49 +86,18 @@ class UpkeepScreen(FextScreen):
         delete_run(self.fext.workspace, records, run["name"], checkpoints=checkpoints)
         followed = self.fext.current_job
         told = f"Run {text.safe(run['name'])} is deleted."
-        self.post_message(UpkeepDone(told, forgets=followed is not None and followed.run == run["id"]))
+        self.fext.post_message(ChoreEnded(told, forgets=followed is not None and followed.run == run["id"]))
 
     # --- Records -----------------------------------------------------------------------------------------------
 
     def action_export(self) -> None:
         """Write all records as CSV files into the workspace."""
-        folder = self.fext.workspace.metadata / time.strftime("export-%Y%m%d-%H%M%S")
-
-        def work(records: Records) -> None:
-            paths = records.export_csv(folder)
-            self.post_message(UpkeepDone(f"{len(paths)} tables are in {text.folder_name(folder)}"))
-
-        self.fext.with_records(work, "upkeep")
+        self.fext.do_chore(CHORES["export"])
 
     def action_remove_logs(self) -> None:
         """Remove the logs of jobs that have ended, after asking."""
-
-        def work(records: Records) -> None:
-            files, count = remove_logs(self.fext.workspace, records)
-            self.post_message(UpkeepDone(f"{files:,} log files are removed, {text.size(count)}."))
-
-        self._ask("Remove the logs?", "Those of jobs that run or wait stay; so do all records.", "Remove", work)
+        self.fext.do_chore(CHORES["logs"])
 
     def action_delete(self) -> None:
         """Delete all records, after asking."""
-
-        def work(records: Records) -> None:
-            records.delete_everything()
-            self.post_message(UpkeepDone("All records are deleted.", forgets=True))
-
-        detail = "Jobs, curves and measurements go; images, checkpoints and embeddings stay. This cannot be undone."
-        self._ask("Delete all records?", detail, "Delete all", work)
-
-    def _ask(self, question: str, detail: str, yes: str, work: Callable[[Records], object]) -> None:
-        def answered(sure: bool | None) -> None:
-            if sure:
-                self.fext.with_records(work, "upkeep")
-
-        self.app.push_screen(Confirm(question, detail, yes, "Keep them"), answered)
-
-    @on(UpkeepDone)
-    def _tell(self, message: UpkeepDone) -> None:
-        self.notify(message.told, markup=False, timeout=8)
-        if message.forgets:
-            self.fext.forget_jobs()
-        self.read()
+        self.fext.do_chore(CHORES["records"])
