@@ -1,15 +1,38 @@
-"""What every key does on a screen, told from its bindings."""
+"""What every key does on a screen, told from its bindings, and by the keys that the user gave them."""
 
 from textual.app import App
 from textual.binding import ActiveBinding
 from textual.content import Content
 from textual.dom import DOMNode
+from textual.keys import format_key
 from textual.screen import Screen
 from textual.widgets import DataTable
 
 _TEXTUALS_OWN = frozenset({"screen.copy_text", "app.focus_next", "app.focus_previous", "help_quit", "command_palette"})
 _KEYS = 8
 """Columns of the keys."""
+
+
+def key_of(node: DOMNode, binding_id: str, usual: str) -> str:
+    """Return the name of the first key of a binding: ``usual``, unless the user gave it others."""
+    return node.app._keymap.get(binding_id, usual).split(",")[0]
+
+
+def shown_key(node: DOMNode, binding_id: str, usual: str) -> str:
+    """Return the first key of a binding as it is shown: ``usual``, unless the user gave it others."""
+    return format_key(key_of(node, binding_id, "")) or usual
+
+
+def key_hints(node: DOMNode, *told: tuple[str, str]) -> str:
+    """Return a line of keys and what they do, each told as its binding's id and the words, of which the first is a key.
+
+    ``("dialog.cancel", "esc cancel")``; what has no id is told as it stands.
+    """
+    hints = []
+    for binding_id, words in told:
+        usual, _, what = words.partition(" ")
+        hints.append(f"{shown_key(node, binding_id, usual)} {what}")
+    return "   ".join(hints)
 
 
 def describe_keys(screen: Screen[object]) -> Content:

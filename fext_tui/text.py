@@ -114,6 +114,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things, for instance ``1 state`` or ``1,204 states``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def decibel(value: float | None) -> str:
     """Return a PSNR, for instance ``25.31 dB``."""
     return NONE if value is None else f"{value:.2f} dB"

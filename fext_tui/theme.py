@@ -1,5 +1,7 @@
 """The product's own themes, dark and light; everything else is derived from Textual's theme variables."""
 
+from collections.abc import Mapping
+
 from textual.theme import Theme
 
 DARK = Theme(
@@ -78,3 +80,25 @@ LIGHT = Theme(
 )
 
 THEMES = (DARK, LIGHT)
+
+
+def cursor_variables(variables: Mapping[str, str], *, few_colors: bool) -> dict[str, str]:
+    """Return the variables of a theme with what sets the cursor off.
+
+    Where there are few colors, or none, the row of the cursor is turned round. Textual does not turn an option of a
+    list round: its colors, ``option-cursor-…``, are exchanged instead, and it is underlined.
+    """
+    if not few_colors:
+        names = ("background", "foreground", "text-style")
+        return {**variables, **{f"option-cursor-{name}": variables[f"block-cursor-{name}"] for name in names}}
+    background, foreground = variables["background"], variables["foreground"]
+    return {
+        **variables,
+        "block-cursor-background": background,
+        "block-cursor-foreground": foreground,
+        "block-cursor-text-style": "bold reverse",
+        "block-cursor-blurred-text-style": "bold underline",
+        "option-cursor-background": foreground,
+        "option-cursor-foreground": background,
+        "option-cursor-text-style": "bold underline",
+    }

@@ -1,6 +1,7 @@
 """What screens share: the bars of the four, how they fit the terminal, and how dialogs work on threads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
@@ -15,6 +16,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
 from engine.errors import FextError
+from fext_tui.keys import shown_key
 from fext_tui.machine import machine_words
 from fext_tui.text import folder_name, shortened
 from fext_tui.widgets.job_bar import JobBar
@@ -34,7 +36,20 @@ SMALLEST = (60, 20)
 """Columns and rows under which a screen has the class ``-tiny`` and says so instead of its body."""
 
 PRODUCT = "  FeXT  "
-TABS = (("1", "data", "Data"), ("2", "model", "Model"), ("3", "viewer", "Viewer"), ("4", "runs", "Runs"))
+MODES = ("data", "model", "viewer", "runs")
+"""The four screens, in the order of their keys."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A place that `FextApp.action_jump` offers: what it is called, what is said of it, and what goes there.
+
+    ``go`` is called while the screen that offered it is shown; it may be awaitable.
+    """
+
+    title: str
+    help: str
+    go: Callable[[], object]
 
 
 class TopBar(Static):
@@ -58,7 +73,8 @@ class TopBar(Static):
         return cast("FextApp", self.app)
 
     def _tell(self, _: object = None) -> None:
-        line = Content.assemble((PRODUCT, "bold $accent"), *(self._tab(*tab) for tab in TABS))
+        tabs = (self._tab(name, mode) for name, mode in zip(self._names(), MODES, strict=True))
+        line = Content.assemble((PRODUCT, "bold $accent"), *tabs)
         room = self.size.width - line.cell_length - 3
         told = self._right_end(room) if room > 8 else ""
         self.update(line + Content.styled(f"{told:>{max(room, 0) + 1}}", "$text-muted"), layout=False)
@@ -69,24 +85,34 @@ class TopBar(Static):
             return machine_words(readings[-1], job.lane, room)
         return shortened(folder_name(self._fext.workspace.root), room)
 
-    def _tab(self, key: str, mode: str, title: str) -> tuple[str, str]:
-        here = "bold $block-cursor-foreground on $block-cursor-background"
-        return f" {key} {title} ", here if mode == self._mode else "$text-muted"
+    def _names(self) -> list[str]:
+        return [f" {shown_key(self, f'mode.{mode}', str(n))} {mode.title()} " for n, mode in enumerate(MODES, 1)]
+
+    def _tab(self, name: str, mode: str) -> tuple[str, str]:
+        turned = " reverse" if self._fext.has_few_colors else ""
+        here = f"bold{turned} $block-cursor-foreground on $block-cursor-background"
+        return name, here if mode == self._mode else "$text-muted"
 
     def on_click(self, event: Click) -> None:
         """Show the screen whose title the mouse is on."""
         left = len(PRODUCT)
-        for key, mode, title in TABS:
-            right = left + len(key) + len(title) + 3
+        for name, mode in zip(self._names(), MODES, strict=True):
+            right = left + len(name)
             if left <= event.x < right:
                 self._fext.action_mode(mode)
             left = right
 
 
 class FextScreen(Screen[None]):
-    """Base of the four screens: subclasses set `MODE` and implement `compose_body`."""
+    """Base of the four screens: subclasses set `MODE` and implement `compose_body`.
+
+    What can be gone to beside the panes, a screen tells by `jump_targets`; where it takes any text, for instance the
+    number of a picture, it sets `JUMP_HINT` and implements `jump_to`.
+    """
 
     MODE: ClassVar[str] = ""
+    JUMP_HINT: ClassVar[str] = ""
+    """What may be typed to go to beside the names of targets, for instance ``number of a job``."""
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -110,6 +136,14 @@ class FextScreen(Screen[None]):
     def compose_body(self) -> ComposeResult:
         """Give what is between the bars."""
         raise NotImplementedError
+
+    def jump_targets(self) -> Iterable[Target]:
+        """Give the places of this screen that can be gone to, beside its panes."""
+        return ()
+
+    def jump_to(self, typed: str) -> bool:
+        """Go to what was typed and chosen as it stands; return whether there is such a thing here."""
+        return False
 
     def on_resize(self, event: Resize) -> None:
         """Say that the terminal is too small, where it is."""

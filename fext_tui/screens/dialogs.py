@@ -13,8 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from engine.errors import UsageError
-from fext_tui.text import safe
+from engine.errors import FextError, UsageError
+from engine.files import replace_file
+from fext_tui.keys import key_hints, shown_key
+from fext_tui.text import folder_name, safe
 
 _AROUND_TEXT = 12
 """Rows of a reading dialog beside its text, and of the terminal beside the dialog."""
@@ -43,8 +45,8 @@ class Confirm(ModalScreen[bool]):
             if detail:
                 yield Static(Content(detail), classes="dialog-detail")
             with Horizontal(classes="dialog-buttons"):
-                yield Button(Content(f"n  {no}"), id="no", compact=True)
-                yield Button(Content(f"y  {yes}"), id="yes", compact=True)
+                yield Button(Content(f"{shown_key(self, 'dialog.no', 'n')}  {no}"), id="no", compact=True)
+                yield Button(Content(f"{shown_key(self, 'dialog.yes', 'y')}  {yes}"), id="yes", compact=True)
 
     def on_mount(self) -> None:
         """Put the cursor on No."""
@@ -89,7 +91,7 @@ class Choose(ModalScreen[str | None]):
                 ),
                 compact=True,
             )
-            yield Static("enter choose   esc cancel", classes="dialog-keys")
+            yield Static(key_hints(self, ("", "enter choose"), ("dialog.cancel", "esc cancel")), classes="dialog-keys")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Give the chosen name."""
@@ -122,7 +124,7 @@ class Ask(ModalScreen[str | None]):
                 yield Static(Content(detail), classes="dialog-detail")
             yield Input(value, compact=True)
             yield Static("", classes="dialog-error")
-            yield Static("enter go on   esc cancel", classes="dialog-keys")
+            yield Static(key_hints(self, ("", "enter go on"), ("dialog.cancel", "esc cancel")), classes="dialog-keys")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Give the text, or say what is wrong with it."""
@@ -155,7 +157,7 @@ class Reading(ModalScreen[None]):
     ]
 
     def __init__(self, title: str, content: Content, file: Path | None = None) -> None:
-        """Show ``content``; ``file`` holds the same or more, for terminals that cannot copy."""
+        """Show ``content``; it is written to ``file`` when it is copied, for terminals that cannot."""
         super().__init__()
         self._heading = title
         self._content = content
@@ -167,7 +169,8 @@ class Reading(ModalScreen[None]):
             yield Static(Content(self._heading), classes="dialog-title")
             with VerticalScroll():
                 yield Static(self._content)
-            yield Static("↑↓ scroll   y copy   esc close", classes="dialog-keys")
+            keys = key_hints(self, ("", "↑↓ scroll"), ("dialog.copy", "y copy"), ("dialog.close", "esc close"))
+            yield Static(keys, classes="dialog-keys")
 
     def on_resize(self, event: Resize) -> None:
         """Let the text be as high as it is, within the terminal."""
@@ -178,7 +181,21 @@ class Reading(ModalScreen[None]):
         getattr(self.query_one(VerticalScroll), f"scroll_{way}")(animate=False)
 
     def action_copy(self) -> None:
-        """Copy the text to the person's clipboard through the terminal (OSC 52)."""
+        """Copy the text to the person's clipboard through the terminal (OSC 52), and to its file."""
         self.app.copy_to_clipboard(self._content.plain)
-        place = f" The same is in {safe(self._file)}." if self._file else ""
+        place = ""
+        try:
+            if self._file is not None:
+                replace_file(self._file, f"{self._content.plain}\n".encode())
+                place = f" The same is in {folder_name(self._file)}."
+        except FextError as error:
+            place = f" {safe(error.cause)}"
         self.notify(f"Copied, where the terminal allows it.{place}", markup=False)
+
+
+class KeyList(Reading):
+    """What the keys do."""
+
+
+class ErrorList(Reading):
+    """What went wrong."""

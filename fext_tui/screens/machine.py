@@ -8,6 +8,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from fext_tui.keys import key_hints
 from fext_tui.machine import machine_facts
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class MachinePanel(ModalScreen[None]):
         with Vertical(classes="dialog reading"):
             yield Static("Machine", classes="dialog-title")
             yield Static(_WAITING, id="machine-facts")
-            yield Static("esc close", classes="dialog-keys")
+            yield Static(key_hints(self, ("dialog.close", "esc close")), classes="dialog-keys")
 
     def on_mount(self) -> None:
         """Read now and again."""

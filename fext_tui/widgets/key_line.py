@@ -43,10 +43,15 @@ def flow(keys: list[Key], width: int, lines: int = MOST_LINES) -> list[list[Key]
     return rows
 
 
-def _place(active: ActiveBinding) -> tuple[int, bool]:
-    """Return what bindings are sorted by: those of what is focused, of the screen, of the app; groups behind."""
+def _place(active: ActiveBinding) -> tuple[int, bool, int]:
+    """Return what bindings are sorted by: those of what is focused, of the screen, of the app; groups behind.
+
+    Within these they stand as the code has them, whatever keys the user gave them.
+    """
     whose = 2 if isinstance(active.node, App) else 1 if isinstance(active.node, Screen) else 0
-    return whose, active.binding.group is not None
+    ids = [binding.id for _, binding in active.node._bindings]
+    known = active.binding.id in ids
+    return whose, active.binding.group is not None, ids.index(active.binding.id) if known else len(ids)
 
 
 class KeyLine(Widget):

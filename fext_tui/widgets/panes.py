@@ -8,8 +8,15 @@ from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Static
 
+from fext_tui.keys import key_of, shown_key
+
 Titles = Mapping[str, tuple[str, str]]
 """Key and title of each pane, by its name."""
+
+
+def _id(widget: Widget, pane: str) -> str:
+    """Return the id of the binding that leads to a pane: the screen's mode and the pane's name."""
+    return f"{getattr(widget.screen, 'MODE', '')}.{pane}"
 
 
 class PaneStrip(Static):
@@ -24,10 +31,11 @@ class PaneStrip(Static):
         self.update(Content("  ").join(self._draw(name, here=name == current) for name in self._titles))
 
     def _draw(self, name: str, *, here: bool) -> Content:
-        key, title = self._titles[name]
+        usual, title = self._titles[name]
+        key, shown = (told(self, _id(self, name), usual) for told in (key_of, shown_key))
         style = "bold underline $text-primary" if here else "$text-muted"
         click = Style.from_meta({"@click": f"app.simulate_key('{key}')"})
-        return Content(" ") + Content(key).stylize(click) + Content(" ") + Content.styled(title, style)
+        return Content(" ") + Content(shown).stylize(click) + Content(" ") + Content.styled(title, style)
 
 
 class Panes(Container):
@@ -38,13 +46,14 @@ class Panes(Container):
         self._titles = titles
         self.current = current
         for pane in children:
-            name = str(pane.id).removeprefix("pane-")
-            key, title = titles[name]
-            pane.border_title = Content.assemble((f"{key} ", "bold $footer-key-foreground"), title).markup
-            pane.add_class("pane", *(["-current"] if name == current else []))
+            pane.add_class("pane", *(["-current"] if pane.id == f"pane-{current}" else []))
 
     def on_mount(self) -> None:
-        """Set the title of the current pane off."""
+        """Give the panes their titles, and set that of the current one off."""
+        for name, (usual, title) in self._titles.items():
+            key = shown_key(self, _id(self, name), usual)
+            told = Content.assemble((f"{key} ", "bold $footer-key-foreground"), title)
+            self._pane(name).border_title = told.markup
         self.screen.query_one(PaneStrip).show(self.current)
 
     def show(self, name: str) -> None:
