@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from engine.comparing import RunFacts, run_facts
 from engine.records import Records, Row
@@ -20,8 +20,25 @@ METRICS: Mapping[str, tuple[str, str]] = {
 """Title and unit of each metric that runs are compared by."""
 
 AXES: Mapping[Axis, str] = {"step": "steps", "epoch": "epochs", "time": "minutes"}
-COLORS = ("primary", "accent", "success", "error", "secondary", "foreground")
-"""Theme variables in which marked runs are drawn: as many as are told apart with ease."""
+
+
+class Look(NamedTuple):
+    """How a marked run is drawn: a theme variable for its color, and what marks its points."""
+
+    color: str
+    mark: str
+
+    @property
+    def sign(self) -> tuple[str, str]:
+        """What stands before its name, and in which style."""
+        return f"{self.mark} ", f"bold ${self.color}"
+
+
+LOOKS = tuple(
+    Look(color, mark)
+    for color, mark in zip(("primary", "accent", "success", "error", "secondary", "foreground"), "ox+#*@", strict=True)
+)
+"""As many as are told apart with ease, also without colors."""
 
 _SMOOTH = 0.85
 """Weight of what came before in a smoothed curve."""

@@ -11,18 +11,21 @@ from fext_tui.series import Series
 
 Rgb = tuple[int, int, int]
 
+_MARK_COLUMNS = 8
+"""Marks are so far apart, or farther where there are fewer points."""
+
 ONE_AT_A_TIME = threading.Lock()
 """plotext keeps some of its state in its modules."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A series as it is drawn: its color, that of the range of its values, and whether its points are marked."""
+    """A series as it is drawn: its color, that of the range of its values, and what marks points of it, if anything."""
 
     series: Series
     color: Rgb
     dimmed: Rgb
-    marked: bool = False
+    mark: str = ""
 
 
 def drawn(curves: Sequence[Curve], width: int, height: int, *, logarithmic: bool = False) -> list[Text]:
@@ -73,8 +76,9 @@ class _Drawing:
         steps, values = curve.series.steps, self._shown(curve.series.values)
         if len(values) > 1:
             self._plot.plot(steps, values, marker="braille", color=curve.color)
-        if curve.marked or len(values) == 1:
-            self._plot.scatter(steps, values, marker="◆" if curve.marked else "•", color=curve.color)
+        if curve.mark or len(values) == 1:
+            apart = slice(None, None, max(-(-len(values) * _MARK_COLUMNS // self._width), 1))
+            self._plot.scatter(steps[apart], values[apart], marker=curve.mark or "•", color=curve.color)
 
     def _shown(self, values: Sequence[float]) -> list[float]:
         scaled = map(math.log10, values) if self._logarithmic else values

@@ -20,9 +20,11 @@ from engine.records import JobRow, Records
 from engine.settings import Settings
 from fext_tui import text
 from fext_tui.following import FollowingFailed, History, JobEnded, JobHeard, JobsChanged, Watcher
+from fext_tui.keys import shown_key
 from fext_tui.machine import READINGS
 from fext_tui.notice import notice
 from fext_tui.screens.dialogs import Confirm
+from fext_tui.told_errors import MOST_ERRORS, ToldError, in_passing, told_error
 
 if TYPE_CHECKING:
     from engine.jobs.follow import Update
@@ -74,6 +76,7 @@ class JobSteering(App[None]):
         self.clock: Callable[[], float] = time.time
         self.history = History()
         self.current_job: JobRow | None = None
+        self.errors: deque[ToldError] = deque(maxlen=MOST_ERRORS)
         self.job_updates: Signal[Update] = Signal(self, "job-updates")
         self.job_ended: Signal[JobRow] = Signal(self, "job-ended")
         self.jobs_changed: Signal[None] = Signal(self, "jobs-changed")
@@ -153,9 +156,12 @@ class JobSteering(App[None]):
             self.post_message(Refused(error))
 
     def tell_error(self, error: Exception) -> None:
-        """Show a toast with cause and remedy."""
-        cause, remedy = text.cause_of(error)
+        """Show a toast with cause and remedy, and keep them to be read in full."""
+        told = told_error(error, self.clock())
+        self.errors.append(told)
+        cause, remedy = in_passing(told, shown_key(self, "error", "!"))
         self.notify(remedy, title=cause, severity="error", markup=False, timeout=10)
+        self.refresh_bindings()
 
     @on(Refused)
     def _tell_refused(self, message: Refused) -> None:
@@ -191,11 +197,10 @@ class JobSteering(App[None]):
 
     def action_stop_job(self) -> None:
         """Ask the followed job to stop."""
-        self.stop_job()
+        self.stop_job(self.current_job)
 
-    def stop_job(self) -> None:
-        """Ask the followed job to stop; where it was asked before, ask the person whether to kill it."""
-        job = self.current_job
+    def stop_job(self, job: JobRow | None) -> None:
+        """Ask a job to stop; where it was asked before, ask the person whether to kill it."""
         if job is None or job.has_ended:
             self.notify("No job runs.", timeout=3)
         elif job.stop:

@@ -1,6 +1,8 @@
 """Runs: every job and what became of it, the curve of its run, and the upkeep of the records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -12,8 +14,9 @@ from textual.widgets import DataTable, Static
 
 from engine.jobs.queueing import Place, hold, move
 from engine.records import JobRow, Records, Row
-from fext_tui.comparison import COLORS, Comparison, read_comparison
+from fext_tui.comparison import LOOKS, Comparison, read_comparison
 from fext_tui.job_lines import job_lines
+from fext_tui.screens.base import Target
 from fext_tui.screens.upkeep import UpkeepScreen
 from fext_tui.stories import JobStory, read_story
 from fext_tui.throttle import Throttle
@@ -40,10 +43,14 @@ _UPKEEP = Binding.Group("Records", compact=True)
 
 
 class JobsRead(Message):
-    """The jobs were read from the records, newest first; ``queue`` holds the numbers of those that wait, in order."""
+    """The jobs were read from the records, newest first; ``queue`` holds the numbers of those that wait, in order.
 
-    def __init__(self, jobs: list[JobRow], runs: dict[int, Row], queue: list[int]) -> None:
+    Of readings that overlap, that of the higher ``number`` was begun later.
+    """
+
+    def __init__(self, number: int, jobs: list[JobRow], runs: dict[int, Row], queue: list[int]) -> None:
         super().__init__()
+        self.number = number
         self.jobs = jobs
         self.runs = runs
         self.queue = queue
@@ -69,6 +76,7 @@ class RunsScreen(UpkeepScreen):
     """Jobs, runs, records."""
 
     MODE: ClassVar[str] = "runs"
+    JUMP_HINT: ClassVar[str] = "number of a job"
     AUTO_FOCUS = "#jobs"
     BINDING_GROUP_TITLE = "Runs"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -156,6 +164,8 @@ class RunsScreen(UpkeepScreen):
 
     def __init__(self) -> None:
         super().__init__()
+        self._readings = count(1)
+        self._shown_reading = 0
         self._jobs: dict[int, JobRow] = {}
         self._runs: dict[int, Row] = {}
         self._queue: list[int] = []
@@ -178,6 +188,7 @@ class RunsScreen(UpkeepScreen):
     def on_mount(self) -> None:
         """Show what is recorded, and listen for changes."""
         self.fext.jobs_changed.subscribe(self, self.read)
+        self.fext.chore_ended.subscribe(self, self.read)
         self.fext.job_updates.subscribe(self, self._hear)
 
     def on_screen_resume(self) -> None:
@@ -202,6 +213,25 @@ class RunsScreen(UpkeepScreen):
         if action in offered:
             return offered[action]
         return super().check_action(action, parameters)
+
+    # --- Going to -----------------------------------------------------------------------------------------------
+
+    def jump_targets(self) -> Iterable[Target]:
+        """Give the jobs, newest first."""
+        for line in job_lines(list(self._jobs.values()), self._runs, self.fext.clock()):
+            title = f"Job {line.job.id}  {line.job.kind}"
+            yield Target(title, f"{line.job.state}  {line.name}", partial(self._go_to, line.job.id))
+
+    def jump_to(self, typed: str) -> bool:
+        """Go to the job of that number."""
+        found = typed.isdecimal() and int(typed) in self._jobs
+        if found:
+            self._go_to(int(typed))
+        return found
+
+    def _go_to(self, job: int) -> None:
+        self.action_pane("jobs")
+        self.query_one(JobList).go_to(job)
 
     @property
     def _selected(self) -> JobRow | None:
@@ -232,12 +262,16 @@ class RunsScreen(UpkeepScreen):
 
     def read_jobs(self, records: Records) -> None:
         """Read the jobs, their runs and the queue."""
+        number = next(self._readings)
         jobs = records.jobs(limit=SHOWN_JOBS)
         runs = {row["id"]: row for row in records.runs(limit=SHOWN_JOBS)}
-        self.post_message(JobsRead(jobs, runs, [job.id for job in records.queue()]))
+        self.post_message(JobsRead(number, jobs, runs, [job.id for job in records.queue()]))
 
     @on(JobsRead)
     def _show_jobs(self, message: JobsRead) -> None:
+        if message.number < self._shown_reading:
+            return
+        self._shown_reading = message.number
         self._jobs = {job.id: job for job in message.jobs}
         self._runs = message.runs
         self._queue = message.queue
@@ -249,7 +283,7 @@ class RunsScreen(UpkeepScreen):
         self.refresh_bindings()
 
     def _show_table(self) -> None:
-        marks = dict(zip(self._marked, COLORS, strict=False))
+        marks = dict(zip(self._marked, LOOKS, strict=False))
         now = self.fext.clock()
         lines = job_lines(list(self._jobs.values()), self._runs, now)
         self.query_one(JobList).show_jobs(lines, marks, self._queue, now)
@@ -301,8 +335,8 @@ class RunsScreen(UpkeepScreen):
             return
         if job.run in self._marked:
             self._marked.remove(job.run)
-        elif len(self._marked) == len(COLORS):
-            self.notify(f"No more than {len(COLORS)} runs can be told apart.", timeout=4)
+        elif len(self._marked) == len(LOOKS):
+            self.notify(f"No more than {len(LOOKS)} runs can be told apart.", timeout=4)
             return
         else:
             self._marked.append(job.run)
@@ -348,8 +382,7 @@ class RunsScreen(UpkeepScreen):
 
     def action_stop(self) -> None:
         """Stop the selected job."""
-        if self._selected is not None:
-            self.fext.ask_to_stop(self._selected.id)
+        self.fext.stop_job(self._selected)
 
     async def action_attach(self) -> None:
         """Follow the selected job on the Model screen."""

@@ -21,11 +21,11 @@ _DIMMED = 0.7
 
 @dataclass(frozen=True)
 class Line:
-    """How one metric is drawn: color (a theme variable), and whether its points are marked."""
+    """How one metric is drawn: its color (a theme variable), and what marks points of it, if anything."""
 
     metric: str
     color: str
-    marked: bool = False
+    mark: str = ""
 
 
 class PlotDrawn(Message):
@@ -67,7 +67,7 @@ class CurvePlot(Widget):
             if series.get(line.metric, Series()).steps:
                 color = self._color(line.color)
                 dimmed = color.blend(background, _DIMMED)
-                curves.append(Curve(thinned(series[line.metric], width), color.rgb, dimmed.rgb, line.marked))
+                curves.append(Curve(thinned(series[line.metric], width), color.rgb, dimmed.rgb, line.mark))
         logarithmic = self._logarithmic
 
         def draw() -> None:

@@ -9,8 +9,8 @@ from fext_tui.following import History
 from fext_tui.widgets.curve import CurvePlot, Line
 from fext_tui.widgets.figures import Figures, legend
 
-LOSS = (Line("train/loss", "primary"), Line("validation/loss", "accent", marked=True))
-PSNR = (Line("validation/psnr", "success", marked=True),)
+LOSS = (Line("train/loss", "primary"), Line("validation/loss", "accent", mark="◆"))
+PSNR = (Line("validation/psnr", "success", mark="◆"),)
 EMPTY = "No curve yet.\nt  trains with the settings as they are."
 
 NOT_LIVE = "The live plot is off: the curves are drawn when the job has ended."

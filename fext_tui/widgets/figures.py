@@ -41,7 +41,7 @@ def legend(lines: Sequence[Line], title: str, history: History, digits: int, uni
     parts = [Content.styled(title, "bold")]
     for line in lines:
         if line.metric in history.last:
-            mark = "◆" if line.marked else "─"
+            mark = line.mark or "─"
             value = f"{history.last[line.metric]:.{digits}f}{unit}"
             gap = " " if digits > 3 or len(lines) == 1 else ""
             parts.append(Content.assemble((mark, f"${line.color}"), f"{gap}{_TITLES[line.metric]} {value}"))

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from engine.records import JobRow
 from fext_tui import text
+from fext_tui.comparison import Look
 from fext_tui.job_lines import ORDERS, JobLine, ordered
 from fext_tui.screens.dialogs import Choose
 from fext_tui.widgets.filter_line import FilterLine
@@ -45,7 +46,7 @@ class JobTable(KeyTable):
 
     def __init__(self) -> None:
         super().__init__(COLUMNS, id="jobs")
-        self._marks: Mapping[int, str] = {}
+        self._marks: Mapping[int, Look] = {}
         self._places: Mapping[int, int] = {}
 
     @property
@@ -54,13 +55,13 @@ class JobTable(KeyTable):
         return None if self.selected is None else int(self.selected)
 
     def show_lines(
-        self, lines: Sequence[JobLine], marks: Mapping[int, str], places: Mapping[int, int], now: float
+        self, lines: Sequence[JobLine], marks: Mapping[int, Look], places: Mapping[int, int], now: float
     ) -> None:
         """Show jobs in this order.
 
         Args:
             lines: the jobs.
-            marks: the colors, theme variables, of the marked runs by number.
+            marks: how the marked runs are drawn, by their numbers.
             places: the place in the queue, from 1, of each job that waits.
             now: in seconds since the epoch.
 
@@ -77,9 +78,9 @@ class JobTable(KeyTable):
 
     def _cells(self, line: JobLine, now: float) -> list[Text]:
         job = line.job
-        color = self._marks.get(job.run or 0)
+        look = self._marks.get(job.run or 0)
         return [
-            Text("●", style=self.app.theme_variables[color]) if color else Text(" "),
+            Text(look.mark, style=f"bold {self.app.theme_variables[look.color]}") if look else Text(" "),
             right(str(job.id)),
             Text(text.safe(job.kind)),
             self._state(job),
@@ -136,7 +137,7 @@ class JobList(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._lines: Sequence[JobLine] = ()
-        self._marks: Mapping[int, str] = {}
+        self._marks: Mapping[int, Look] = {}
         self._places: Mapping[int, int] = {}
         self._now = 0.0
         self._order, self._reverse = _NEWEST_FIRST, False
@@ -147,7 +148,7 @@ class JobList(Vertical):
         yield JobTable()
         yield Static(id="jobs-line")
 
-    def show_jobs(self, lines: Sequence[JobLine], marks: Mapping[int, str], queue: Sequence[int], now: float) -> None:
+    def show_jobs(self, lines: Sequence[JobLine], marks: Mapping[int, Look], queue: Sequence[int], now: float) -> None:
         """Show jobs, newest first, as `JobTable.show_lines` does; ``queue``: those that wait, first in line first."""
         self._lines, self._marks, self._now = lines, marks, now
         self._places = {job: place for place, job in enumerate(queue, 1)}
@@ -186,6 +187,12 @@ class JobList(Vertical):
     def action_edit_filter(self) -> None:
         """Go to the filter."""
         self.query_one(FilterLine).open()
+
+    def go_to(self, job: int) -> None:
+        """Put the cursor on a job, which a filter may not hide."""
+        self.query_one(FilterLine).close()
+        self._show()
+        self.query_one(JobTable).select(str(job))
 
     def close_filter(self) -> bool:
         """Take the filter away; return whether there was one."""

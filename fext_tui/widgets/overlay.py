@@ -11,7 +11,7 @@ from textual.widgets import Static
 from engine.comparing import RunFacts, differing
 from engine.settings import text_of
 from fext_tui import text
-from fext_tui.comparison import AXES, COLORS, METRICS, Axis, Comparison, laid
+from fext_tui.comparison import AXES, LOOKS, METRICS, Axis, Comparison, Look, laid
 from fext_tui.series import Series
 from fext_tui.widgets.curve import CurvePlot, Line
 from fext_tui.widgets.curves_pane import CurvesPane
@@ -20,7 +20,7 @@ _NAME_WIDTH = 16
 
 
 class Overlay(Container):
-    """One metric of several runs, each in its color, over steps, epochs or time."""
+    """One metric of several runs, each in its color and with its mark, over steps, epochs or time."""
 
     def __init__(self) -> None:
         super().__init__(id="overlay")
@@ -71,7 +71,7 @@ class Overlay(Container):
             for name, curves in self._comparison.curves.items()
         }
         told = {name: one for name, one in series.items() if one.values}
-        lines = [Line(run.name, color) for run, color in zip(self._comparison.runs, COLORS, strict=False)]
+        lines = [Line(run.name, *how) for run, how in zip(self._comparison.runs, LOOKS, strict=False)]
         self.query_one("#overlay-title", Static).update(self._title(), layout=False)
         legend = _legend(lines, told, METRICS[self._metric][1], self.size.width)
         self.query_one("#overlay-legend", Static).update(legend, layout=False)
@@ -111,7 +111,9 @@ def _legend(lines: Sequence[Line], series: Mapping[str, Series], unit: str, widt
     for line in lines:
         value = f" {series[line.metric].values[-1]:#.4g}{unit}" if line.metric in series else " –"
         name = text.shortened(text.safe(line.metric), _NAME_WIDTH)
-        more = Content.assemble("  " if told.plain else "", ("─ ", f"${line.color}"), name, (value, "$text-muted"))
+        more = Content.assemble(
+            "  " if told.plain else "", (f"─{line.mark}─ ", f"${line.color}"), name, (value, "$text-muted")
+        )
         if told.cell_length + more.cell_length > width:
             break
         told += more
@@ -121,17 +123,17 @@ def _legend(lines: Sequence[Line], series: Mapping[str, Series], unit: str, widt
 def comparison_facts(comparison: Comparison, now: float) -> Content:
     """Return how the runs went, best first, and the settings in which they differ."""
     runs = comparison.runs
-    colors = {run.name: color for run, color in zip(runs, COLORS, strict=False)}
+    looks = {run.name: look for run, look in zip(runs, LOOKS, strict=False)}
     best = sorted(runs, key=lambda run: -(run.psnr or 0.0))
     heading = f"{len(runs)} runs compared, best first" if len(runs) > 1 else "Mark another run to compare it with"
-    parts = [Content.styled(heading, "bold $text-primary"), *(_run_lines(run, colors[run.name], now) for run in best)]
+    parts = [Content.styled(heading, "bold $text-primary"), *(_run_lines(run, looks[run.name], now) for run in best)]
     if len(runs) > 1:
-        parts.append(_differences(best, colors))
+        parts.append(_differences(best, looks))
     return Content("\n\n").join(parts)
 
 
-def _run_lines(run: RunFacts, color: str, now: float) -> Content:
-    title = Content.assemble(("● ", f"${color}"), (text.safe(run.name), "bold"), (f"  {run.state}", "$text-muted"))
+def _run_lines(run: RunFacts, look: Look, now: float) -> Content:
+    title = Content.assemble(look.sign, (text.safe(run.name), "bold"), (f"  {run.state}", "$text-muted"))
     figures = [text.decibel(run.psnr), f"{text.number(run.epoch, 1)} epochs", text.duration(run.seconds)]
     figures += [text.rate(run.img_s)] if run.img_s is not None else []
     lines = [title, Content("  " + " · ".join(figures))]
@@ -139,7 +141,7 @@ def _run_lines(run: RunFacts, color: str, now: float) -> Content:
     return Content("\n").join(lines)
 
 
-def _differences(runs: Sequence[RunFacts], colors: Mapping[str, str]) -> Content:
+def _differences(runs: Sequence[RunFacts], looks: Mapping[str, Look]) -> Content:
     changed = differing(runs)
     if not changed:
         return Content.styled("Their settings are the same.", "$text-muted")
@@ -148,5 +150,5 @@ def _differences(runs: Sequence[RunFacts], colors: Mapping[str, str]) -> Content
         lines.append(Content.styled(key, "$text-muted"))
         for run, value in zip(runs, values, strict=True):
             shown = text.safe(text_of(value)) if value is not None else "–"
-            lines.append(Content.assemble("  ", ("● ", f"${colors[run.name]}"), (shown or "empty", "bold")))
+            lines.append(Content.assemble("  ", looks[run.name].sign, (shown or "empty", "bold")))
     return Content("\n").join(lines)

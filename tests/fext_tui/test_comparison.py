@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from textual.pilot import Pilot
 
 from engine.records import Records
-from fext_tui.comparison import COLORS, Axis, laid, read_comparison, smoothed
+from fext_tui.comparison import LOOKS, Axis, laid, read_comparison, smoothed
 from fext_tui.plotting import logarithmic_ticks
 from fext_tui.widgets.job_table import JobTable
 from fext_tui.widgets.overlay import Overlay, comparison_facts
@@ -53,9 +53,10 @@ def test_the_best_run_comes_first_with_what_made_the_difference(furniture: Any, 
     assert [run.name for run in comparison.runs] == ["redux-a", "medium-b"]
     lines = comparison_facts(comparison, 3.0).plain.splitlines()
     assert lines[0] == "2 runs compared, best first"
-    assert [line[2:].split()[0] for line in lines if line.startswith("●")] == ["medium-b", "redux-a"]
+    named = [line.split()[:2] for line in lines if line.startswith(("o ", "x "))]
+    assert named == [["x", "medium-b"], ["o", "redux-a"]]
     assert "#night [b]wide[/b]" in "\n".join(lines)
-    assert lines[lines.index("model.variant") :][:3] == ["model.variant", "  ● medium", "  ● redux"]
+    assert lines[lines.index("model.variant") :][:3] == ["model.variant", "  x medium", "  o redux"]
     assert "training.epochs" not in lines
 
 
@@ -81,7 +82,9 @@ async def test_marked_runs_are_laid_over_one_another(furnished: Any, opened: Any
         assert "2 runs compared" in text
         assert "model.variant" in text
         assert "PSNR over steps" in text
-        assert text.count("●") >= 4
+        for mark in "ox":
+            assert f"─{mark}─" in text, "in the legend"
+            assert f"{mark} " in text, "in the table and with the settings"
         await pilot.press("t", "l", "w", "m")
         await pilot.pause()
         assert "validation loss over epochs, logarithmic, smoothed" in shown(pilot)
@@ -109,13 +112,13 @@ async def test_the_plot_is_drawn_also_where_its_pane_was_hidden(
 async def test_only_as_many_runs_are_marked_as_can_be_told_apart(
     furniture: Any, no_runner: None, opened: Any, settle: Any, shown: Shown
 ) -> None:
-    for number in range(len(COLORS) + 1):
+    for number in range(len(LOOKS) + 1):
         furniture.training(f"redux-{number}", float(number), "done", steps=20)
     async with opened(size=(160, 48), keys="4") as pilot:
-        for _ in range(len(COLORS) + 1):
+        for _ in range(len(LOOKS) + 1):
             await pilot.press("space")
         await settle(pilot)
-        assert f"No more than {len(COLORS)} runs" in shown(pilot)
+        assert f"No more than {len(LOOKS)} runs" in shown(pilot)
 
 
 async def test_a_job_without_a_run_cannot_be_marked(furniture: Any, opened: Any, shown: Shown) -> None:

@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 
 from engine.records import Records
 from engine.workspace import Workspace
+from fext_tui.screens.runs import JobsRead, RunsScreen
 from fext_tui.widgets.job_table import JobTable
 
 Shown = Callable[[Pilot[None]], str]
@@ -292,3 +293,17 @@ async def test_the_queue_is_moved_and_held_by_keys(
 async def test_what_does_not_wait_cannot_be_moved(furnished: Workspace, opened: Any, shown: Shown) -> None:
     async with opened(size=(160, 48), keys="4") as pilot:
         assert "Queue" not in shown(pilot).splitlines()[-1]
+
+
+async def test_a_reading_that_was_begun_earlier_does_not_take_the_place_of_a_later_one(
+    furnished: Workspace, records: Records, opened: Any, shown: Shown
+) -> None:
+    async with opened(size=(160, 48), keys="4") as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, RunsScreen)
+        jobs = records.jobs()
+        old = JobsRead(next(screen._readings), jobs[1:], {}, [])
+        screen.read_jobs(records)
+        screen.post_message(old)
+        await pilot.pause()
+        assert set(listed(pilot)) == {job.id for job in jobs}
