@@ -19,6 +19,7 @@ class Verb:
 VERBS = {
     "demo": Verb("Begin", "demo:demo", "Make sample images and do everything with them, in under three minutes."),
     "sample": Verb("Begin", "tasks:sample", "Draw labelled sample images into a folder."),
+    "help": Verb("Begin", "help:help_", "Show a guide: to a screen, to settings, to what may go wrong."),
     "doctor": Verb("Begin", "doctor:doctor", "Check Python, PyTorch, devices, compiler, disk and records."),
     "analyze": Verb("Images", "tasks:analyze", "Measure the images of a folder, and tell what is to be known of them."),
     "findings": Verb("Images", "findings:findings", "List the damaged, doubled, leaked and odd files of a folder."),
@@ -43,7 +44,8 @@ VERBS = {
     "checkpoints": Verb("Keep", "checkpoints:checkpoints", "List, show, compare, rename or delete checkpoints."),
     "settings": Verb("Keep", "keep:settings", "List every setting with its value, what is allowed, and its variable."),
     "config": Verb("Keep", "keep:config", "Save settings under a name, and list or show what is saved."),
-    "maintain": Verb("Keep", "maintain:maintain", "Export or delete the records, remove the logs."),
+    "keys": Verb("Keep", "keys:keys", "List the keys of the app, and what other keys may be given in keys.toml."),
+    "maintain": Verb("Keep", "maintain:maintain", "Tell what takes room; export, check, prune or delete it."),
 }
 
 
