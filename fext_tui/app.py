@@ -3,31 +3,59 @@
 import gc
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from inspect import isawaitable
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
 from textual.screen import Screen
 
+from engine.errors import UsageError
 from engine.records import Records
 from engine.settings import Settings
 from engine.workspace import Workspace
+from fext_tui.chores import ChoreDoing
 from fext_tui.hangup import leave_at_once, leave_on_hangup
+from fext_tui.key_file import keys_file, read_keys
 from fext_tui.keys import describe_keys, offered
-from fext_tui.screens.dialogs import Choose, Reading
-from fext_tui.sources import Chosen
-from fext_tui.steering import JobSteering
-from fext_tui.theme import DARK, LIGHT, THEMES
+from fext_tui.screens.base import FextScreen, Target
+from fext_tui.screens.dialogs import Choose, ErrorList, KeyList
+from fext_tui.sources import Chosen, Source
+from fext_tui.text import safe
+from fext_tui.theme import DARK, LIGHT, THEMES, cursor_variables
+from fext_tui.told_errors import told_facts
 from fext_tui.widgets.job_facts import error_facts
+
+if TYPE_CHECKING:
+    from engine.inference import Inference
+    from fext_tui.screens.viewer import ViewerScreen
 
 PRELOAD_SECONDS = 0.5
 """After the first screen is painted, the others' modules are loaded."""
 
 MACHINE_SECONDS = 2.0
 """How often the machine is read while a job runs."""
+
+ERRORS_FILE = "errors.txt"
+"""What is copied of errors is in this file of the logs folder too."""
+
+MOST_KEY_PROBLEMS = 3
+"""Of what is wrong with the user's keys, so much is told at once."""
+
+
+class KeysChecked(Message):
+    """The user's keys were checked: those that can be given, and what is wrong with the others."""
+
+    def __init__(self, keys: Mapping[str, str], problems: Sequence[UsageError]) -> None:
+        super().__init__()
+        self.keys = keys
+        self.problems = problems
 
 
 def _load_screens() -> None:
@@ -63,7 +91,7 @@ def _runs() -> Screen[None]:
     return RunsScreen()
 
 
-class FextApp(JobSteering):
+class FextApp(ChoreDoing):
     """FeXT in a terminal."""
 
     TITLE = "FeXT"
@@ -75,13 +103,16 @@ class FextApp(JobSteering):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "stop_job", "Stop", id="stop", tooltip="Stop the running job with a checkpoint; again: kill it"),
         Binding("R", "resume_job", "Resume", id="resume", tooltip="Go on with the training that was killed or lost"),
-        Binding("exclamation_mark", "error", "Error", id="error", key_display="!", tooltip="What went wrong, in full"),
+        Binding("exclamation_mark", "error", "Error", id="error", priority=True, tooltip="What went wrong, in full"),
         Binding("1", "mode('data')", "Data", show=False, id="mode.data", tooltip="Images, metrics, findings"),
         Binding("2", "mode('model')", "Model", show=False, id="mode.model", tooltip="Settings, training, checkpoints"),
         Binding("3", "mode('viewer')", "Viewer", show=False, id="mode.viewer", tooltip="Pictures and plots"),
         Binding("4", "mode('runs')", "Runs", show=False, id="mode.runs", tooltip="Jobs, runs, records"),
         Binding("M", "machine", "Machine", show=False, id="machine", tooltip="Processor, memory, disk, GPUs"),
-        Binding("question_mark", "keys", "Keys", id="keys", key_display="?", tooltip="All keys of this screen"),
+        Binding("U", "maintain", "Maintenance", show=False, id="maintain", tooltip="Sizes; prune, check, delete"),
+        Binding("ctrl+g", "guides", "Guides", show=False, id="guides", tooltip="How everything works, to be read here"),
+        Binding("colon,ctrl+o", "jump", "Go to", show=False, id="jump", tooltip="Any screen, pane or place by name"),
+        Binding("question_mark", "keys", "Keys", id="keys", priority=True, tooltip="All keys of this screen"),
         Binding("q", "quit", "Quit", id="quit", tooltip="Leave; a running job may go on"),
     ]
 
@@ -98,6 +129,12 @@ class FextApp(JobSteering):
         for theme in THEMES:
             self.register_theme(theme)
         self.set_reactive(FextApp.theme, DARK.name)
+        self._inference: Inference | None = None
+        self._own_keys: dict[str, str] = {}
+
+    def on_load(self) -> None:
+        """Take the user's keys before anything shows them."""
+        self._take_keys()
 
     def on_mount(self) -> None:
         """Follow what runs."""
@@ -113,13 +150,49 @@ class FextApp(JobSteering):
             self.read_machine()
 
     def _preload(self) -> None:
-        """Load the other screens' modules in a thread, so that their keys answer at once."""
-        self.run_worker(_load_screens, group="preload", thread=True)
+        """Load the other screens' modules in a thread, so that their keys answer at once; then check the user's."""
+        self.run_worker(self._load, group="preload", thread=True)
+
+    def _load(self) -> None:
+        _load_screens()
+        if self._own_keys:
+            from fext_tui.bindings import all_actions
+            from fext_tui.key_file import checked
+
+            self.post_message(KeysChecked(*checked(self._own_keys, all_actions())))
+
+    def _take_keys(self) -> None:
+        """Take the user's keys as they stand; they are checked when there is time for it."""
+        try:
+            self._own_keys = read_keys(keys_file())
+        except UsageError as error:
+            self.tell_error(error)
+        if self._own_keys:
+            self.set_keymap(self._own_keys)
+
+    @on(KeysChecked)
+    def _take_checked(self, message: KeysChecked) -> None:
+        self.set_keymap(message.keys)
+        for problem in message.problems[:MOST_KEY_PROBLEMS]:
+            self.tell_error(problem)
+        if len(message.problems) > MOST_KEY_PROBLEMS:
+            told = f"{len(message.problems)} lines of keys.toml cannot be used: `fext keys` tells all of them."
+            self.notify(told, severity="warning", markup=False)
 
     def on_unmount(self) -> None:
         """Let the threads end, and close the records."""
+        if self._inference is not None:
+            self._inference.close()
         self.close_jobs()
         self.records.close()
+
+    @property
+    def inference(self) -> "Inference":
+        """What reconstructs single pictures, in a process of its own; for threads."""
+        from engine.inference import Inference
+
+        self._inference = self._inference or Inference(self.workspace, lambda: self.settings.device)
+        return self._inference
 
     async def action_quit(self) -> None:
         """Leave; where a job runs, ask what becomes of it."""
@@ -144,40 +217,79 @@ class FextApp(JobSteering):
         """Show one of the four screens."""
         self.switch_mode(mode)
 
+    async def _viewer(self) -> "ViewerScreen":
+        from fext_tui.screens.viewer import ViewerScreen
+
+        await self.switch_mode("viewer")
+        assert isinstance(self.screen, ViewerScreen)
+        return self.screen
+
     async def open_in_viewer(self, path: Path) -> None:
         """Show a picture or a folder of pictures in the Viewer."""
-        from fext_tui.screens.viewer import ViewerScreen
+        (await self._viewer()).show_path(path)
 
-        await self.switch_mode("viewer")
-        assert isinstance(self.screen, ViewerScreen)
-        self.screen.show_path(path)
-
-    async def open_all_in_viewer(self, title: str, paths: Sequence[Path]) -> None:
-        """Show files in the Viewer, in the order given."""
-        from fext_tui.screens.viewer import ViewerScreen
-
-        await self.switch_mode("viewer")
-        assert isinstance(self.screen, ViewerScreen)
-        self.screen.show_paths(title, paths)
-
-    async def show_chosen(self, chosen: Chosen | None) -> None:
+    async def show_chosen(self, chosen: "Chosen | Source | None") -> None:
         """Show in the Viewer what a dialog left to be shown, if anything."""
-        if chosen is not None and chosen.title:
-            await self.open_all_in_viewer(chosen.title, chosen.paths)
+        if isinstance(chosen, Source):
+            (await self._viewer()).show_source(chosen)
+        elif chosen is not None and chosen.title:
+            (await self._viewer()).show_files(chosen)
         elif chosen is not None:
             await self.open_in_viewer(chosen.paths[0])
 
+    async def show_pane(self, mode: str, pane: str) -> None:
+        """Show a pane of one of the screens."""
+        await self.switch_mode(mode)
+        await self.screen.run_action(f"pane('{pane}')")
+
     async def show_curves(self) -> None:
         """Show the curves of the followed job."""
-        from fext_tui.screens.model import ModelScreen
-
-        await self.switch_mode("model")
-        assert isinstance(self.screen, ModelScreen)
-        self.screen.action_pane("curves")
+        await self.show_pane("model", "curves")
 
     def action_keys(self) -> None:
-        """Show what every key does here."""
-        self.push_screen(Reading("Keys", describe_keys(self.screen)))
+        """Show what every key does here; again: close that."""
+        if isinstance(self.screen, KeyList):
+            self.screen.dismiss(None)
+        else:
+            self.push_screen(KeyList("Keys", describe_keys(self.screen)))
+
+    def action_jump(self) -> None:
+        """Ask where to go, and go there."""
+        from fext_tui.screens.jump import Jump, places
+
+        screen = self.screen
+        assert isinstance(screen, FextScreen)
+
+        async def go(chosen: Target | str | None) -> None:
+            if isinstance(chosen, Target):
+                result = chosen.go()
+                if isawaitable(result):
+                    await result
+            elif chosen is not None and not screen.jump_to(chosen):
+                self.notify(f"There is no “{safe(chosen)}” here.", severity="warning", markup=False, timeout=4)
+
+        self.push_screen(Jump([*screen.jump_targets(), *places(self)], screen.JUMP_HINT), go)
+
+    def action_guides(self) -> None:
+        """Choose a guide, and read it; that of this screen is the first."""
+        from fext_tui.guides import topics
+
+        here = f"guide-{self.current_mode}"
+        titles = dict(sorted(topics().items(), key=lambda one: one[0] != here))
+
+        def read(topic: str | None) -> None:
+            from fext_tui.screens.guide import GuideScreen
+
+            if topic is not None:
+                self.push_screen(GuideScreen(topic, titles[topic]))
+
+        self.push_screen(Choose("Guides", [(topic, topic, title) for topic, title in titles.items()]), read)
+
+    def action_maintain(self) -> None:
+        """Show how large everything is, and what can be done about it."""
+        from fext_tui.screens.maintenance import Maintenance
+
+        self.push_screen(Maintenance())
 
     def action_resume_job(self) -> None:
         """Go on with the run of the followed job, from its last checkpoint."""
@@ -192,11 +304,30 @@ class FextApp(JobSteering):
         self.push_screen(MachinePanel())
 
     def action_error(self) -> None:
-        """Show the followed job's error in full."""
+        """Show in full what went wrong, last things first: the followed job, and what was told in passing."""
+        if isinstance(self.screen, ErrorList):
+            self.screen.dismiss(None)
+            return
+        now = self.clock()
+        found = [(told.at, told_facts(told, now)) for told in self.errors]
         job = self.current_job
         if job is not None and job.error is not None:
-            log = self.workspace.log_of_job(job.id)
-            self.push_screen(Reading(f"Job {job.id} ({job.kind}) {job.state}", error_facts(job, log), log))
+            title = Content.styled(f"Job {job.id} ({job.kind}) {job.state}", "bold")
+            facts = error_facts(job, self.workspace.log_of_job(job.id))
+            found.append((job.ended or now, Content("\n\n").join((title, facts))))
+        newest_first = [facts for _, facts in sorted(found, key=lambda one: -one[0])]
+        rule = Content.styled(f"\n\n{'─' * 40}\n\n", "$text-muted")
+        self.push_screen(ErrorList("What went wrong", rule.join(newest_first), self.workspace.logs / ERRORS_FILE))
+
+    @property
+    def has_few_colors(self) -> bool:
+        """Whether colors alone do not set anything off: the terminal has 16 or none, or none are wanted."""
+        return self.no_color or (not self.is_headless and self.console.color_system in {"standard", None})
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Return the variables of the theme, and those of cursors."""
+        self.theme_variables = cursor_variables(super().get_css_variables(), few_colors=self.has_few_colors)
+        return self.theme_variables
 
     def action_toggle_light(self) -> None:
         """Change between the dark and the light theme."""
@@ -220,5 +351,5 @@ class FextApp(JobSteering):
             job = self.current_job
             return job is not None and job.run is not None and job.state in {"killed", "lost"}
         if action == "error":
-            return self.current_job is not None and self.current_job.error is not None
+            return bool(self.errors) or (self.current_job is not None and self.current_job.error is not None)
         return super().check_action(action, parameters)

@@ -31,8 +31,6 @@ _PARTITIONS = np.array(
 """Which of the pixels upper left, upper right, lower left and lower right each block shows in the front color."""
 _NO_CONTROL = ((ControlType.CURSOR_FORWARD, 0),)
 _KITTY_CHUNK = 4096
-_MOST_CELLS = 297
-"""kitty's placeholders tell their row and column by one of so many diacritics."""
 _KITTY_NUMBERS = itertools.count(random.randrange(1, 2**24 - 2**20))
 
 
@@ -51,13 +49,6 @@ class Drawing:
     sixels: str = ""
     upload: str = ""
     removal: str = ""
-
-
-def fit(width: int, height: int, columns: int, rows: int, cell: Cell) -> tuple[int, int]:
-    """Return the columns and rows that a picture of this size in pixels fills of ``columns`` × ``rows`` cells."""
-    scale = min(columns * cell.width / width, rows * cell.height / height)
-    across, down = round(width * scale / cell.width), round(height * scale / cell.height)
-    return min(max(across, 1), columns, _MOST_CELLS), min(max(down, 1), rows, _MOST_CELLS)
 
 
 def pixels_of(kind: Kind, columns: int, rows: int, cell: Cell) -> tuple[int, int]:

@@ -5,26 +5,17 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.images.decode import UnreadableImage, decode
 from engine.images.resizing import resize
-from fext_tui.drawing import Drawing, draw, fit, pixels_of
-from fext_tui.graphics import Cell, Kind
+from fext_tui.drawing import Drawing, draw, pixels_of
+from fext_tui.view import WHOLE, Place, View, Window
 
 KEPT_BYTES = 48_000_000
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a picture goes: the cells it may fill, how it is drawn, and the size of a cell in pixels."""
-
-    columns: int
-    rows: int
-    kind: Kind
-    cell: Cell
 
 
 @dataclass(frozen=True)
@@ -41,38 +32,65 @@ class Facts:
 class _Reduced:
     facts: Facts
     pixels: NDArray[np.uint8]
-    columns: int
-    rows: int
+    window: Window
+
+
+class _Decoded(NamedTuple):
+    file: tuple[object, ...]
+    pixels: NDArray[np.uint8]
 
 
 class Pictures:
     """Reads and draws pictures for any thread, one at a time; those read last are kept reduced, up to `KEPT_BYTES`.
 
-    Of many wishes that come while one picture is read, those that are outdated by then cost nothing.
+    Of many wishes that come while one picture is read, those that are outdated by then cost nothing. A picture that is
+    looked at in parts is kept whole, as long as it is the last.
     """
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
         self._kept: OrderedDict[tuple[object, ...], _Reduced] = OrderedDict()
         self._room = kept_bytes
+        self._last: _Decoded | None = None
         self._reading = threading.Lock()
 
-    def draw(self, path: Path, place: Place, wanted: Callable[[], bool]) -> tuple[Facts, Drawing] | None:
+    def draw(
+        self, path: Path, place: Place, wanted: Callable[[], bool], view: View = WHOLE, *, small: bool = False
+    ) -> tuple[Facts, Drawing] | None:
         """Return facts and drawing of a picture; None where ``wanted`` says meanwhile that nobody wants it.
+
+        A ``small`` one may be decoded at a part of its size, which is then what its facts tell.
 
         Raises:
             UnreadableImage: it cannot be read; with the reason.
 
         """
         try:
-            file = path.stat()
+            status = path.stat()
         except OSError as error:
             raise UnreadableImage(error.strerror or str(error)) from error
-        key = (path, file.st_mtime_ns, file.st_size, place)
+        file = (path, status.st_mtime_ns, status.st_size)
+        key = (file, place, view)
         with self._reading:
             if not wanted():
                 return None
-            reduced = self._recall(key) or self._keep(key, _read(path, file.st_size, place))
-        return (reduced.facts, draw(reduced.pixels, place.kind, reduced.columns, reduced.rows)) if wanted() else None
+            reduced = self._recall(key) or self._keep(key, self._read(file, place, view, small=small))
+        window = reduced.window
+        drawn = draw(reduced.pixels, place.kind, window.columns, window.rows) if wanted() else None
+        return (reduced.facts, drawn) if drawn else None
+
+    def _read(self, file: tuple[Path, int, int], place: Place, view: View, *, small: bool) -> _Reduced:
+        path, _, size = file
+        if self._last is None or self._last.file != file:
+            box = pixels_of(place.kind, place.columns, place.rows, place.cell)
+            self._last = _Decoded(file, decode(path, gray=False, wanted=box if small else None))
+        pixels = self._last.pixels
+        if view == WHOLE:
+            self._last = None
+        height, width, channels = pixels.shape
+        window = view.window(width, height, place)
+        part = pixels[window.top : window.top + window.height, window.left : window.left + window.width]
+        reduced = resize(part, *pixels_of(place.kind, window.columns, window.rows, place.cell))
+        return _Reduced(Facts(width, height, channels, size), reduced, window)
 
     def _recall(self, key: tuple[object, ...]) -> _Reduced | None:
         if key in self._kept:
@@ -87,9 +105,9 @@ class Pictures:
         return reduced
 
 
-def _read(path: Path, size: int, place: Place) -> _Reduced:
-    pixels = decode(path, gray=False)
-    height, width, channels = pixels.shape
-    columns, rows = fit(width, height, place.columns, place.rows, place.cell)
-    reduced = resize(pixels, *pixels_of(place.kind, columns, rows, place.cell))
-    return _Reduced(Facts(width, height, channels, size), reduced, columns, rows)
+def draw_pixels(pixels: NDArray[np.uint8], place: Place) -> Drawing:
+    """Return the drawing of a picture (H, W, C) as large as fits into a place."""
+    height, width, _ = pixels.shape
+    window = WHOLE.window(width, height, place)
+    reduced = resize(pixels, *pixels_of(place.kind, window.columns, window.rows, place.cell))
+    return draw(reduced, place.kind, window.columns, window.rows)

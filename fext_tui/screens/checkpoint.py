@@ -1,7 +1,7 @@
 """One checkpoint: what it is, what was measured with it, and what can be done with it."""
 
-import json
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -14,26 +14,38 @@ from textual.message import Message
 from textual.widgets import DataTable, Static
 
 from engine.checkpoint_details import CheckpointDetails, checkpoint_details
+from engine.errors import UsageError
 from engine.images.scan import root_of
+from engine.rankings import Ranking, list_rankings
 from engine.records import Records, Row
-from engine.workspace import Workspace
+from engine.workspace import LATENT_FILE, Workspace
+from fext_tui.keys import key_hints
 from fext_tui.screens.base import WorkingDialog
-from fext_tui.sources import Chosen
+from fext_tui.screens.dialogs import Choose
+from fext_tui.sources import Chosen, Source, encoding_folder, ranking_source
 from fext_tui.text import age, ago, decibel, duration, folder_name, number, safe, safe_lines, shortened, size
+from fext_tui.widgets.folder_dialog import FolderDialog
 from fext_tui.widgets.table import KeyTable, right
 
 _COLUMNS = {
     "set": "set", "images": "images", "psnr": "PSNR dB", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "mae": "MAE",
     "cosine": "cosine", "age": "age",
 }  # fmt: skip
-_KEYS = "enter figures   w worst   b best   l latent   e evaluate   t on training images   x export   esc back"
+_LOOKS = (
+    ("", "enter figures"), ("checkpoint.worst", "w worst"), ("checkpoint.best", "b best"),
+    ("checkpoint.latent", "l latent"), ("checkpoint.odd", "o odd images"),
+)  # fmt: skip
+_WORKS = (
+    ("checkpoint.evaluate", "e evaluate"), ("checkpoint.evaluate_training", "t on training images"),
+    ("checkpoint.anomalies", "a find anomalies"), ("checkpoint.export", "x export"), ("checkpoint.back", "esc back"),
+)  # fmt: skip
 _SHOWN = 200
 """Images, worst or best, that are opened in the Viewer."""
 _LONGEST, _LONGEST_SETTINGS = 40, 160
 _NONE_YET = "Nothing was measured yet.\ne  measures the images held out, t those trained on."
 
 
-class CheckpointScreen(WorkingDialog[Chosen | None]):
+class CheckpointScreen(WorkingDialog[Chosen | Source | None]):
     """Tells of a checkpoint and of its evaluations; gives what is to be shown in the Viewer, or None."""
 
     CLOSES_ON_FAILURE = True
@@ -44,20 +56,25 @@ class CheckpointScreen(WorkingDialog[Chosen | None]):
         Binding("l", "latent", "Latent", id="checkpoint.latent", tooltip="Where the images lie in the latent"),
         Binding("e", "evaluate('validation')", "Evaluate", id="checkpoint.evaluate"),
         Binding("t", "evaluate('training')", "On training images", id="checkpoint.evaluate_training"),
+        Binding("a", "find_anomalies", "Find anomalies", id="checkpoint.anomalies",
+                tooltip="Rank the images of a folder by how unlike they are to those trained on"),
+        Binding("o", "odd", "Odd images", id="checkpoint.odd", tooltip="The images of a ranking, the oddest first"),
         Binding("x", "export", "Export", id="checkpoint.export", tooltip="To ONNX and torch.export files"),
-    ]
+    ]  # fmt: skip
 
     class Read(Message):
         """A thread has read what is known."""
 
-        def __init__(self, details: CheckpointDetails) -> None:
+        def __init__(self, details: CheckpointDetails, rankings: list[Ranking]) -> None:
             super().__init__()
             self.details = details
+            self.rankings = rankings
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self._checkpoint = name
         self._evaluations: dict[str, Row] = {}
+        self._rankings: list[Ranking] = []
 
     def compose(self) -> ComposeResult:
         """Give heading, facts, evaluations and what the one under the cursor says."""
@@ -67,7 +84,7 @@ class CheckpointScreen(WorkingDialog[Chosen | None]):
             yield KeyTable(_COLUMNS, id="checkpoint-evaluations")
             yield Static(_NONE_YET, id="checkpoint-none", classes="dialog-detail")
             yield Static(id="checkpoint-evaluation")
-            yield Static(_KEYS, classes="dialog-keys")
+            yield Static(f"{key_hints(self, *_LOOKS)}\n{key_hints(self, *_WORKS)}", classes="dialog-keys")
 
     def on_mount(self) -> None:
         """Read, and read again when a job has ended."""
@@ -81,11 +98,12 @@ class CheckpointScreen(WorkingDialog[Chosen | None]):
 
     def _read_all(self) -> None:
         with Records(self.fext.workspace) as records:
-            self.post_message(self.Read(checkpoint_details(self.fext.workspace, records, self._checkpoint)))
+            details = checkpoint_details(self.fext.workspace, records, self._checkpoint)
+        self.post_message(self.Read(details, list_rankings(self.fext.workspace, self._checkpoint)))
 
     @on(Read)
     def _take(self, message: Read) -> None:
-        details = message.details
+        details, self._rankings = message.details, message.rankings
         self.query_one("#checkpoint-facts", Static).update(facts_of(details, self.fext.workspace, self.fext.clock()))
         self._evaluations = {str(row["id"]): row for row in details.evaluations}
         table, now = self.query_one(KeyTable), self.fext.clock()
@@ -125,8 +143,17 @@ class CheckpointScreen(WorkingDialog[Chosen | None]):
         root = root_of(self.fext.workspace.actual_path(row["folder"]))
         with Records(self.fext.workspace) as records:
             images = records.image_errors(row["id"], order_by="psnr", descending=best, limit=_SHOWN)
-        title = f"{'Best' if best else 'Worst'} of {self._checkpoint}"
-        self.app.call_from_thread(self.dismiss, Chosen(tuple(root / one["path"] for one in images), title))
+        figures = {
+            title: {root / one["path"]: one[column] for one in images if one[column] is not None}
+            for title, column in (("PSNR", "psnr"), ("SSIM", "ssim"), ("MAE", "mae"))
+        }
+        chosen = Chosen(
+            tuple(root / one["path"] for one in images),
+            f"{'Best' if best else 'Worst'} of {self._checkpoint}",
+            self._checkpoint,
+            figures,
+        )
+        self.app.call_from_thread(self.dismiss, chosen)
 
     def action_latent(self) -> None:
         """Show where the images of an evaluation lie in the latent."""
@@ -135,11 +162,40 @@ class CheckpointScreen(WorkingDialog[Chosen | None]):
         row = self._selected
         if row is not None:
             folder = self.fext.workspace.actual_path(row["report"])
-            self.app.push_screen(LatentScreen(safe(f"Latent of {self._checkpoint}"), folder / "latent.csv"))
+            self.app.push_screen(LatentScreen(safe(f"Latent of {self._checkpoint}"), folder / LATENT_FILE))
 
     def action_evaluate(self, subset: str) -> None:
         """Measure the images held out, or those trained on."""
         self.fext.start_job("evaluate", {"checkpoint": self._checkpoint, "subset": subset})
+
+    def action_find_anomalies(self) -> None:
+        """Choose a folder, and rank its images by how unlike they are to those trained on."""
+        settings = self.fext.settings
+        folder = encoding_folder(self.fext.workspace, settings)
+
+        def start(chosen: Path | None) -> None:
+            if chosen is not None:
+                stored = self.fext.workspace.stored_path(chosen)
+                self.fext.start_job("anomalies", {"checkpoint": self._checkpoint, "folder": stored})
+
+        self.app.push_screen(FolderDialog("Find anomalies in", folder), start)
+
+    def action_odd(self) -> None:
+        """Show the images of a ranking in the Viewer, the most unusual first."""
+        if not self._rankings:
+            self.fext.tell_error(UsageError("No folder was ranked yet.", "a  ranks one by how unusual its images are."))
+            return
+        now = self.fext.clock()
+        options = [
+            (str(at), folder_name(one.folder), f"{one.anomalies:,} of {one.images:,} odd, {ago(now, one.made)}")
+            for at, one in enumerate(self._rankings)
+        ]
+
+        def chosen(number: str | None) -> None:
+            if number is not None:
+                self.dismiss(ranking_source(self._rankings[int(number)]))
+
+        self.app.push_screen(Choose("Odd images of", options), chosen)
 
     def action_export(self) -> None:
         """Write the networks as files for other programs."""
@@ -171,7 +227,7 @@ def facts_of(details: CheckpointDetails, workspace: Workspace, now: float) -> Co
 
 def evaluation_words(row: Row) -> Content:
     """Return what an evaluation says beyond its means: spread, and the baselines beside the network."""
-    told: dict[str, Any] = json.loads(row["summary"] or "{}")
+    told: dict[str, Any] = row["summary"]
     psnr = told.get("summary", {}).get("psnr")
     lines = []
     if psnr:

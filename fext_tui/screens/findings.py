@@ -35,6 +35,7 @@ from fext_tui.findings import (
     toggle_excluded,
     toggle_kind,
 )
+from fext_tui.keys import key_hints
 from fext_tui.measures import figure
 from fext_tui.screens.base import WorkingDialog
 from fext_tui.sources import Chosen
@@ -44,8 +45,11 @@ from fext_tui.widgets.table import KeyTable
 
 _COLUMNS = {"mark": "", "path": "image", "detail": "why", "other": "like"}
 _LONGEST = 60
-_KEYS = "enter view   w view all   e exclude   E all   {cut}esc back"
-_CUT_KEYS = "< > cut-off   "
+_KEYS = (
+    ("", "enter view"), ("finding.view_all", "w view all"), ("finding.exclude", "e exclude"),
+    ("finding.exclude_all", "E all"),
+)  # fmt: skip
+_CUT_KEYS = ("finding.lower", "< lower"), ("finding.higher", "> higher")
 
 
 class FilesTable(KeyTable):
@@ -198,7 +202,9 @@ class FindingScreen(WorkingDialog[Chosen | None]):
         empty = self.query_one("#finding-empty", Static)
         empty.display = is_empty
         empty.update("No file of this kind." + (" < and > move the cut-off." if cut else ""))
-        self.query_one("#finding-keys", Static).update(_KEYS.format(cut=_CUT_KEYS if cut else ""))
+        self.query_one("#finding-keys", Static).update(
+            key_hints(self, *_KEYS, *(_CUT_KEYS if cut else ()), ("finding.back", "esc back"))
+        )
 
     @on(DataTable.RowHighlighted)
     def _more(self, event: DataTable.RowHighlighted) -> None:

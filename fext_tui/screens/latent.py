@@ -14,12 +14,13 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from fext_tui.keys import key_hints
 from fext_tui.latent import Group, Points, groups_of, legend, plot, read_points, turned
 from fext_tui.screens.base import WorkingDialog
 
 _LEAST = (20, 6)
 _TURN = 15.0
-_KEYS = "v 2-D or 3-D   h l turn   {color}esc back"
+_KEYS = ("latent.dimensions", "v 2-D or 3-D"), ("latent.left", "h left"), ("latent.right", "l right")
 
 
 class ScatterPlot(Widget):
@@ -101,8 +102,9 @@ class LatentScreen(WorkingDialog[None]):
         axes = "PC 1 across, PC 2 upward" if self._degrees is None else f"PC 3 upward, turned by {self._degrees:g}°"
         title = Content.assemble(self._heading, (f"   {len(points.psnr):,} images, {axes}", "$text-muted"))
         self.query_one("#latent-title", Static).update(title)
-        color = f"c color by {'PSNR' if self._by_label else 'label'}   " if any(points.labels) else ""
-        self.query_one("#latent-keys", Static).update(_KEYS.format(color=color))
+        other = f"c color by {'PSNR' if self._by_label else 'label'}"
+        color = [("latent.color", other)] if any(points.labels) else []
+        self.query_one("#latent-keys", Static).update(key_hints(self, *_KEYS, *color, ("latent.back", "esc back")))
 
     def action_dimensions(self) -> None:
         """Change between two dimensions and three."""

@@ -1,108 +1,79 @@
-"""The Viewer: pictures and plots, one large, the others in a list."""
+"""The Viewer: pictures and plots, one large, many small, or one beside its reconstruction."""
 
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.message import Message
-from textual.widgets import Input, Static
-from textual.worker import get_current_worker
 
-from engine.errors import FextError, UsageError
+from engine.checkpoints import list_checkpoints
+from engine.errors import UsageError
 from engine.records import Records
-from fext_tui.listing import merged, picture_names
-from fext_tui.screens.base import FextScreen
-from fext_tui.sources import Source, files_source, folder_source, workspace_sources
+from fext_tui.orders import Datasets, Order, offered_orders
+from fext_tui.screens.base import FextScreen, Target
+from fext_tui.screens.dialogs import Choose
+from fext_tui.sources import Chosen, Source, files_source, folder_source, workspace_sources
 from fext_tui.text import folder_name, safe, shortened
-from fext_tui.widgets.file_list import FileList
-from fext_tui.widgets.filter_line import FilterLine
+from fext_tui.viewer_actions import ACTIONS, Marked, PicturesTold, act
+from fext_tui.widgets.browser import Browser
+from fext_tui.widgets.contact_sheet import ContactSheet, Shown
 from fext_tui.widgets.folder_dialog import FolderDialog
 from fext_tui.widgets.picture import Picture
-from fext_tui.widgets.picture_facts import PictureFacts
+from fext_tui.widgets.picture_facts import PictureFacts, Told
+from fext_tui.widgets.side_by_side import SideBySide
+
+if TYPE_CHECKING:
+    from fext_tui.pictures import Facts
+    from fext_tui.widgets.canvas import Canvas
 
 NEAREST = 50
 """The most pictures that are shown as nearest to one."""
 
+Look = Literal["picture", "sheet", "beside"]
+"""One picture large, many small, or one beside its reconstruction."""
+
 _MOVE = Binding.Group("Move", compact=True)
 _SOURCE = Binding.Group("Source", compact=True)
-
-
-class Listed(Message):
-    """A portion of a folder's pictures; the last one brings all of them, sorted."""
-
-    def __init__(self, listing: int, names: list[str], *, complete: bool, problem: str = "") -> None:
-        super().__init__()
-        self.listing = listing
-        self.names = names
-        self.complete = complete
-        self.problem = problem
-
-
-class Filtered(Message):
-    """The names that hold a text."""
-
-    def __init__(self, listing: int, text: str, names: list[str]) -> None:
-        super().__init__()
-        self.listing = listing
-        self.text = text
-        self.names = names
+_ZOOM = Binding.Group("Zoom", compact=True)
+_ANY = "Any folder …"
+_DIALOG, _LONGEST_TITLE = 52, 36
+"""Columns of a choice in a dialog, and of its title at most."""
 
 
 class NearestFound(Message):
     """The pictures nearest to one, nearest first, and their similarities, by the vectors that are stored."""
 
-    def __init__(self, listing: int, path: Path, similarities: Mapping[Path, float]) -> None:
+    def __init__(self, path: Path, similarities: Mapping[Path, float]) -> None:
         super().__init__()
-        self.listing = listing
         self.path = path
         self.similarities = similarities
 
 
-def holding(names: list[str], text: str) -> list[str]:
-    """Return the names that hold ``text``, whatever the case."""
-    wanted = text.casefold()
-    return [name for name in names if wanted in name.casefold()]
+class OrdersRead(Message):
+    """In which orders the pictures of a source can be shown."""
+
+    def __init__(self, source: Source, orders: list[Order]) -> None:
+        super().__init__()
+        self.source = source
+        self.orders = orders
 
 
-def _changed(folder: Path) -> int:
-    """Return when the list of files of a folder changed last; 0 where it cannot be read."""
-    try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return 0
+class CheckpointsListed(Message):
+    """The checkpoints that pictures can be reconstructed with, newest first, and whether one is to be chosen."""
+
+    def __init__(self, names: list[str], *, choose: bool) -> None:
+        super().__init__()
+        self.names = names
+        self.choose = choose
 
 
-class SourceLines(Static):
-    """Two lines: the source's title and number, and its folder."""
-
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - the name Textual gives it
-        super().__init__(id=id)
-        self._told = ("", "", "")
-
-    def tell(self, title: str, number: str, folder: str) -> None:
-        """Show another source."""
-        self._told = (title, number, folder)
-        self.on_resize()
-
-    def on_resize(self) -> None:
-        """Write the lines for this width."""
-        title, number, folder = self._told
-        room = max(self.content_size.width - len(number), 1)
-        self.update(
-            Content.assemble(
-                (shortened(title, room - 1).ljust(room), "bold $text-primary"),
-                (number, "$text-muted"),
-                "\n",
-                (shortened(folder, self.content_size.width), "$text-muted"),
-            )
-        )
+def _binding(key: str, action: str, name: str, id: str, help_text: str, **options: Any) -> Binding:  # noqa: A002
+    return Binding(key, action, name, id=f"viewer.{id}", tooltip=help_text, **options)
 
 
 class ViewerScreen(FextScreen):
@@ -111,86 +82,91 @@ class ViewerScreen(FextScreen):
     MODE: ClassVar[str] = "viewer"
     AUTO_FOCUS = ""
     BINDING_GROUP_TITLE = "Viewer"
+    JUMP_HINT = "number or name of a picture"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "move(1)", "Next", group=_MOVE, id="viewer.next", tooltip="The next picture"),
-        Binding("k", "move(-1)", "Previous", group=_MOVE, id="viewer.previous", tooltip="The picture before"),
-        Binding("down,right", "move(1)", "Next", show=False, id="viewer.next_arrow", tooltip="The next picture"),
-        Binding(
-            "up,left", "move(-1)", "Previous", show=False, id="viewer.previous_arrow", tooltip="The picture before"
-        ),
-        Binding("pagedown", "page(1)", "Next page", show=False, id="viewer.page_down", tooltip="A page onward"),
-        Binding("pageup", "page(-1)", "Page before", show=False, id="viewer.page_up", tooltip="A page back"),
-        Binding("home,g", "end(-1)", "First", show=False, id="viewer.first", tooltip="The first picture"),
-        Binding("end,G", "end(1)", "Last", show=False, id="viewer.last", tooltip="The last picture"),
-        Binding(
-            "left_square_bracket",
-            "source(-1)",
-            "Source back",
-            key_display="[",
-            group=_SOURCE,
-            id="viewer.back",
-            tooltip="The source before this one",
-        ),
-        Binding(
-            "right_square_bracket",
-            "source(1)",
-            "Next source",
-            key_display="]",
-            group=_SOURCE,
-            id="viewer.forth",
-            tooltip="The next source of pictures",
-        ),
-        Binding(
-            "tab", "source(1)", "Next source", show=False, id="viewer.forth_tab", tooltip="The next source of pictures"
-        ),
-        Binding("shift+tab", "source(-1)", "", show=False, id="viewer.back_tab"),
-        Binding("o", "open", "Folder", id="viewer.open", tooltip="Show the pictures of any folder"),
-        Binding("slash", "filter", "Filter", key_display="/", id="viewer.filter", tooltip="Names that hold a text"),
-        Binding("n", "nearest", "Nearest", id="viewer.nearest", tooltip="The encoded pictures that are most like this"),
-        Binding("f", "large", "Large", id="viewer.large", tooltip="The picture alone, and back"),
-        Binding("enter", "large", "Large", show=False, id="viewer.large_enter", tooltip="The picture alone, and back"),
-        Binding("r", "reload", "Reload", show=False, id="viewer.reload", tooltip="Read the folder again"),
-        Binding("p", "plain", "Blocks", id="viewer.plain", tooltip="Draw with blocks in place of terminal graphics"),
-    ]
+        _binding("j", "step(0, 1)", "Next", "next", "The next picture, row or part", group=_MOVE),
+        _binding("k", "step(0, -1)", "Previous", "previous", "The picture, row or part before", group=_MOVE),
+        _binding("down", "step(0, 1)", "Next", "next_arrow", "The next picture, row or part", show=False),
+        _binding("up", "step(0, -1)", "Previous", "previous_arrow", "The picture, row or part before", show=False),
+        _binding("l,right", "step(1, 0)", "Right", "right", "The next picture, or the part to the right", show=False),
+        _binding("h,left", "step(-1, 0)", "Left", "left", "The picture before, or the part to the left", show=False),
+        _binding("full_stop", "move(1)", "Next picture", "onward", "The next one, also where nearer", show=False),
+        _binding("comma", "move(-1)", "Picture before", "back_one", "The one before, also where nearer", show=False),
+        _binding("pagedown", "page(1)", "Next page", "page_down", "A page onward", show=False),
+        _binding("pageup", "page(-1)", "Page before", "page_up", "A page back", show=False),
+        _binding("home,g", "end(-1)", "First", "first", "The first picture", show=False),
+        _binding("end,G", "end(1)", "Last", "last", "The last picture", show=False),
+        _binding("left_square_bracket", "source(-1)", "Source back", "back", "The source before this one",
+                 key_display="[", group=_SOURCE),
+        _binding("right_square_bracket", "source(1)", "Next source", "forth", "The next source of pictures",
+                 key_display="]", group=_SOURCE),
+        _binding("tab", "source(1)", "Next source", "forth_tab", "The next source of pictures", show=False),
+        _binding("shift+tab", "source(-1)", "Source back", "back_tab", "The source before this one", show=False),
+        _binding("b", "browse", "Sources", "sources", "Choose among all sources, or any folder"),
+        _binding("o", "open", "Folder", "open", "Show the pictures of any folder", show=False),
+        _binding("slash", "filter", "Filter", "filter", "Names that hold a text, and measures: mean<20",
+                 key_display="/"),
+        _binding("r", "sort", "Sort", "sort", "By any measure: the blurriest, the darkest, the worst reconstructed"),
+        _binding("t", "sheet", "Thumbnails", "sheet", "Many pictures on a page, and back to one"),
+        _binding("v", "beside", "Reconstruction", "beside", "The picture beside what a network makes of it"),
+        _binding("c", "checkpoint", "Checkpoint", "checkpoint", "Whose reconstructions are shown"),
+        _binding("n", "nearest", "Nearest", "nearest", "The encoded pictures that are most like this"),
+        _binding("space", "mark", "Mark", "mark", "Mark this picture, and go on"),
+        _binding("u", "unmark", "Unmark", "unmark", "Take all marks away", show=False),
+        _binding("a", "act", "Do", "act", "Exclude, encode or copy the marked pictures, or this one"),
+        _binding("y", "copy", "Copy path", "copy", "Copy the paths of the marked pictures, or of this one", show=False),
+        _binding("plus", "zoom(1)", "Nearer", "nearer", "Nearer, or larger thumbnails",
+                 key_display="+", group=_ZOOM),
+        _binding("equals_sign", "zoom(1)", "Nearer", "nearer_unshifted", "Nearer", key_display="=", show=False),
+        _binding("minus", "zoom(-1)", "Farther", "farther", "Farther, or smaller thumbnails",
+                 key_display="-", group=_ZOOM),
+        _binding("0", "fit", "Fit", "fit", "All of the picture", group=_ZOOM),
+        _binding("z", "actual", "Actual size", "actual", "The pixels of the picture one by one", show=False),
+        _binding("f", "large", "Large", "large", "Without the list, and back"),
+        _binding("enter", "enter", "Open", "enter", "The thumbnail as a picture; the picture large", show=False),
+        _binding("ctrl+r", "reload", "Reload", "reload", "Read the folder again", show=False),
+        _binding("p", "plain", "Blocks", "plain", "Draw with blocks in place of terminal graphics"),
+    ]  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
         self._sources: list[Source] = []
         self._source = 0
         self._opened: list[Source] = []
-        self._example = Path()
         self._nearest: Source | None = None
-        self._similarities: Mapping[Path, float] = {}
-        self._listing = 0
-        self._portions: list[str] = []
-        self._complete = False
-        self._problem = ""
-        self._wanted = ""
-        self._dataset: int | None = None
-        self._measured_from = Path()
-        self._changed = 0
+        self._example = Path()
+        self._look: Look = "picture"
+        self._checkpoint = ""
+        self._datasets = Datasets(self.fext.records)
 
     def compose_body(self) -> ComposeResult:
-        """Give the list of files and the picture."""
+        """Give the list of files, and the three ways to look at them."""
         with Horizontal(id="viewer"):
-            with Vertical(id="viewer-side"):
-                yield SourceLines(id="viewer-source")
-                yield FileList(id="viewer-files")
-                yield FilterLine("part of a name", id="viewer-filter")
-                yield Static(id="viewer-count")
+            yield Browser(self.fext.workspace, id="viewer-side")
             with Vertical(id="viewer-main"):
                 yield Picture(id="viewer-picture")
+                yield ContactSheet(id="viewer-sheet")
+                yield SideBySide(lambda: self.fext.inference, id="viewer-beside")
                 yield PictureFacts(id="viewer-line")
             yield PictureFacts(id="viewer-facts")
 
+    def on_mount(self) -> None:
+        """Begin with one picture."""
+        self._set_look("picture")
+
     def on_screen_resume(self) -> None:
         """Look again: settings or jobs may have changed the pictures meanwhile."""
-        here = self._here if self._sources else None
+        browser = self._browser
+        here = browser.source if browser.is_listed else None
         self._find_sources(here)
-        if not self._listing or self._here != here:
+        if not browser.is_listed or self._here != here:
             self._list()
-        elif self._complete and self._changed != _changed(self._here.folder):
+        elif browser.is_outdated:
             self.action_reload()
+
+    @property
+    def _browser(self) -> Browser:
+        return self.query_one(Browser)
 
     # --- Sources --------------------------------------------------------------------------------------------
 
@@ -203,11 +179,34 @@ class ViewerScreen(FextScreen):
         self._sources += [self._nearest] if self._nearest else []
         self._source = self._sources.index(source) if source in self._sources else 0
 
+    def _list(self, wanted: str = "") -> None:
+        self._datasets = Datasets(self.fext.records)
+        self._browser.show_source(self._here, f"{self._source + 1}/{len(self._sources)}", wanted)
+
     def action_source(self, step: int) -> None:
         """Show the next or previous source."""
         self._find_sources(self._here)
         self._source = (self._source + step) % len(self._sources)
         self._list()
+
+    def action_browse(self) -> None:
+        """Choose among the sources."""
+        self._find_sources(self._here)
+        titles = [safe(source.title, _LONGEST_TITLE) for source in self._sources]
+        room = max(_DIALOG - max(map(len, titles)), 1)
+        options = [
+            (str(number), title, shortened(folder_name(self._sources[number].folder), room))
+            for number, title in enumerate(titles)
+        ]
+        options.append((_ANY, _ANY, "o"))
+        self.app.push_screen(Choose("Show the pictures of", options), self._browse)
+
+    def _browse(self, number: str | None) -> None:
+        if number == _ANY:
+            self.action_open()
+        elif number is not None:
+            self._source = int(number)
+            self._list()
 
     def action_open(self) -> None:
         """Choose any folder."""
@@ -220,7 +219,7 @@ class ViewerScreen(FextScreen):
     def show_path(self, path: Path) -> None:
         """Show a picture, in the source it belongs to, or the pictures of a folder."""
         self._find_sources()
-        whole = [source for source in self._sources if source.names is None and source.root == source.folder]
+        whole = [source for source in self._sources if not source.is_ordered and source.root == source.folder]
         if path.is_dir():
             holding_it = [source for source in whole if source.folder == path]
         else:
@@ -232,23 +231,34 @@ class ViewerScreen(FextScreen):
         self._find_sources(source)
         self._list("" if path == source.folder else str(path.relative_to(source.root)))
 
-    def show_paths(self, title: str, paths: Sequence[Path]) -> None:
-        """Show files, at least one, in the order given."""
-        source = files_source(title, paths)
+    def show_files(self, chosen: Chosen) -> None:
+        """Show files, at least one, in the order given; beside their reconstructions where a checkpoint is named."""
+        source = files_source(chosen)
         self._opened = [source]
+        self.show_source(source)
+
+    def show_source(self, source: Source) -> None:
+        """Show a source; beside their reconstructions where it has to do with a checkpoint."""
         self._find_sources(source)
+        if source.checkpoint and source.is_ordered:
+            self._checkpoint = source.checkpoint
+            self._set_look("beside")
         self._list(source.names[0] if source.names else "")
+
+    def action_reload(self) -> None:
+        """Read the folder again, and stay where the cursor is."""
+        current = self._browser.current
+        self._list(str(current.relative_to(self._here.root)) if current else "")
 
     # --- The nearest ----------------------------------------------------------------------------------------
 
     def action_nearest(self) -> None:
         """Show the pictures that are most like this one, by the vectors that are stored."""
-        name = self.query_one(FileList).current
-        if name is not None:
-            self._example = self._here.root / name
-            self.fext.in_thread(partial(self._find_nearest, self._listing, self._example), "nearest")
+        if self._browser.current is not None:
+            self._example = self._browser.current
+            self.fext.in_thread(partial(self._find_nearest, self._example), "nearest")
 
-    def _find_nearest(self, listing: int, path: Path) -> None:
+    def _find_nearest(self, path: Path) -> None:
         """Find them: on a thread, which loads NumPy."""
         from engine.search import find_stored
 
@@ -260,243 +270,290 @@ class ViewerScreen(FextScreen):
                 "Encode its folder first: 2 for Model, then n. Or use `fext similar`, which encodes one image.",
             )
         there = {one.path: one.similarity for one in found.neighbors if one.is_there}
-        self.post_message(NearestFound(listing, path, there))
+        self.post_message(NearestFound(path, there))
 
     @on(NearestFound)
     def _show_nearest(self, message: NearestFound) -> None:
-        if (message.listing, message.path) != (self._listing, self._example):
+        if message.path != self._example or message.path != self._browser.current:
             return
-        self._similarities = message.similarities
-        self._nearest = files_source(f"Nearest to {message.path.name}", [message.path, *message.similarities])
+        title = f"Nearest to {message.path.name}"
+        chosen = Chosen((message.path, *message.similarities), title, figures={"cosine": message.similarities})
+        self._nearest = files_source(chosen)
         self._find_sources(self._nearest)
         self._list(str(message.path.relative_to(self._here.root)))
 
-    # --- The list -------------------------------------------------------------------------------------------
-
-    def action_reload(self) -> None:
-        """Read the folder again, and stay where the cursor is."""
-        self._list(self.query_one(FileList).current or "")
-
-    def _list(self, wanted: str = "") -> None:
-        """Read the source's folder; show the picture ``wanted`` at once, and find it in the list when it comes."""
-        self._listing += 1
-        self._portions, self._complete, self._problem, self._wanted = [], False, "", wanted
-        self._changed = _changed(self._here.folder)
-        self._find_dataset()
-        self.query_one(FilterLine).close()
-        self.query_one(FileList).set_names([])
-        if wanted:
-            self._show(wanted)
-        self._write_source()
-        read = partial(self._read, self._listing, self._here)
-        self.run_worker(read, group="listing", exclusive=True, thread=True)
-
-    def _find_dataset(self) -> None:
-        """Find the dataset that the source is, or that it is a part of."""
-        folder = self._here.folder
-        for self._measured_from in (folder, *folder.parents):
-            self._dataset = self.fext.records.find_dataset(self._measured_from)
-            if self._dataset is not None:
-                return
-
-    def _read(self, listing: int, source: Source) -> None:
-        """Read the files of a source: on a thread."""
-        if source.names is not None:
-            there = [name for name in source.names if (source.root / name).exists()]
-            self.post_message(Listed(listing, there, complete=True))
-            return
-        worker = get_current_worker()
-        portions: list[list[str]] = []
-        problem = ""
-        try:
-            for portion in picture_names(source.folder):
-                if worker.is_cancelled:
-                    return
-                portions.append(portion)
-                self.post_message(Listed(listing, portion, complete=False))
-        except OSError as error:
-            problem = error.strerror or str(error)
-        except FextError as error:
-            problem = error.cause.rstrip(".")
-        self.post_message(Listed(listing, merged(portions), complete=True, problem=problem))
-
-    @on(Listed)
-    def _take(self, message: Listed) -> None:
-        if message.listing != self._listing:
-            return
-        if message.complete:
-            self._portions, self._complete, self._problem = message.names, True, message.problem
-        else:
-            self._portions += message.names
-        if self._filter_text:
-            self._start_filter()
-        else:
-            self._put_names(self._portions)
-
-    def _put_names(self, names: list[str]) -> None:
-        files = self.query_one(FileList)
-        wanted = self._wanted or files.current or ""
-        files.set_names(names, self._index_of(wanted, names, files.cursor))
-        if self._complete:
-            self._wanted = ""
-        if not names:
-            self._show(None)
-        self._write_count()
-
-    def _index_of(self, wanted: str, names: list[str], cursor: int) -> int:
-        """Return where ``wanted`` stands; while names come in, new ones stand behind those that were there."""
-        if not self._complete:
-            return names.index(wanted) if self._wanted and wanted in names else cursor
-        if self._here.names is not None:
-            return names.index(wanted) if wanted in names else 0
-        place = bisect_left(names, wanted)
-        return place if names[place : place + 1] == [wanted] else 0
-
-    # --- The filter -----------------------------------------------------------------------------------------
-
-    @property
-    def _filter_text(self) -> str:
-        return self.query_one(FilterLine).wanted
+    # --- Order and filter -----------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
         """Edit the filter."""
-        self.query_one(FilterLine).open()
+        self._browser.filter()
 
-    @on(Input.Changed, "#viewer-filter")
-    def _filter_changed(self) -> None:
-        if self._filter_text:
-            self._start_filter()
-        else:
-            self._put_names(self._portions)
+    def action_sort(self) -> None:
+        """Choose what the pictures are sorted by."""
+        browser = self._browser
+        source, names, figures = browser.source, list(browser.names[:1]), list(browser.figures)
 
-    @on(Input.Submitted, "#viewer-filter")
-    def _filter_submitted(self) -> None:
-        self.set_focus(None)
-        self.query_one(FilterLine).leave()
+        def work(records: Records) -> None:
+            self.post_message(OrdersRead(source, offered_orders(records, source, names, figures)))
 
-    def _start_filter(self) -> None:
-        listing, text, names = self._listing, self._filter_text, self._portions
-        work = partial(self._post_filtered, listing, text, names)
-        self.run_worker(work, group="filter", exclusive=True, thread=True)
+        self.fext.with_records(work, "orders")
 
-    def _post_filtered(self, listing: int, text: str, names: list[str]) -> None:
-        self.post_message(Filtered(listing, text, holding(list(names), text)))
+    @on(OrdersRead)
+    def _choose_order(self, message: OrdersRead) -> None:
+        if message.source != self._browser.source:
+            return
+        orders = [self._turned(order) for order in message.orders]
+        own = "their own order" if message.source.is_ordered else "name"
+        options = [("", own, ""), *((str(at), safe(order.title), order.end) for at, order in enumerate(orders))]
+        detail = "" if orders else "Press 1 for Data and a to measure these pictures: then they can be sorted by it."
 
-    @on(Filtered)
-    def _take_filtered(self, message: Filtered) -> None:
-        if message.listing == self._listing and message.text == self._filter_text:
-            self._put_names(message.names)
+        def chosen(number: str | None) -> None:
+            if number is not None:
+                self._browser.sort(orders[int(number)] if number else None)
+
+        self.app.push_screen(Choose("Sort the pictures by", options, detail), chosen)
+
+    def _turned(self, order: Order) -> Order:
+        """Return an order the other way round where it is the one that is."""
+        return order.reversed() if order == self._browser.order else order
 
     # --- Moving ---------------------------------------------------------------------------------------------
 
+    def action_step(self, right: int, down: int) -> None:
+        """Go to the next picture or the one before, on the sheet to a row; where nearer, to another part."""
+        picture = self.query_one(Picture)
+        if self._look == "picture" and not picture.is_whole:
+            picture.pan(right, down)
+        else:
+            self._browser.move(right + down * self._row)
+
+    @property
+    def _row(self) -> int:
+        return self.query_one(ContactSheet).grid.across if self._look == "sheet" else 1
+
     def action_move(self, steps: int) -> None:
-        """Show the next or previous picture."""
-        self._move(steps)
+        """Go to the next picture or the one before."""
+        self._browser.move(steps)
 
     def action_page(self, pages: int) -> None:
-        """Move by a page of the list."""
-        self._move(pages * self.query_one(FileList).page)
+        """Move by a page of the list or of the sheet."""
+        page = self.query_one(ContactSheet).grid.page if self._look == "sheet" else self._browser.page
+        self._browser.move(pages * page)
 
     def action_end(self, way: int) -> None:
         """Move to the first or last picture."""
-        self._move(way * len(self._portions))
+        self._browser.move(way * len(self._browser.names))
 
-    def _move(self, steps: int) -> None:
-        self._wanted = ""
-        self.query_one(FileList).move(steps)
+    @on(ContactSheet.Picked)
+    def _pick(self, message: ContactSheet.Picked) -> None:
+        browser = self._browser
+        if message.number == browser.cursor:
+            self._set_look("picture")
+        browser.move(message.number - browser.cursor)
+
+    def jump_targets(self) -> list[Target]:
+        """Give the sources."""
+        self._find_sources(self._here)
+        return [
+            Target(source.title, folder_name(source.folder), partial(self.show_source, source))
+            for source in self._sources
+        ]
+
+    def jump_to(self, typed: str) -> bool:
+        """Go to a picture by its number, or by a part of its name."""
+        return self._browser.go_to(typed)
+
+    # --- Ways to look ---------------------------------------------------------------------------------------
+
+    def _set_look(self, look: Look) -> None:
+        self._look = look
+        for name, canvas in (("picture", Picture), ("sheet", ContactSheet), ("beside", SideBySide)):
+            self.set_class(name == look, f"-{name}")
+            self.query_one(canvas).display = name == look
+        self.refresh_bindings()
+        self._show()
+
+    def action_sheet(self) -> None:
+        """Show many pictures, or one again."""
+        self._set_look("picture" if self._look == "sheet" else "sheet")
+
+    def action_enter(self) -> None:
+        """Show the thumbnail as a picture, and the picture without the list."""
+        if self._look == "sheet":
+            self._set_look("picture")
+        else:
+            self.action_large()
 
     def action_large(self) -> None:
         """Show the picture alone, or the list beside it again."""
         self.toggle_class("-large")
 
+    def action_zoom(self, steps: int) -> None:
+        """Look from nearer or farther; on the sheet, make thumbnails larger or smaller."""
+        if self._look == "sheet":
+            self.query_one(ContactSheet).resize(steps)
+        else:
+            self.query_one(Picture).zoom(steps)
+
+    def action_fit(self) -> None:
+        """Show all of the picture."""
+        self.query_one(Picture).fit()
+
+    def action_actual(self) -> None:
+        """Show the pixels of the picture one by one."""
+        self.query_one(Picture).actual()
+
     def action_plain(self) -> None:
         """Change between terminal graphics and blocks."""
-        picture = self.query_one(Picture)
-        picture.plain = not picture.plain
-        picture.redraw()
+        for canvas in (self.query_one(Picture), self.query_one(ContactSheet), self.query_one(SideBySide)):
+            canvas.plain = not canvas.plain
+            canvas.redraw()
 
     def action_leave_field(self) -> None:
-        """Close the innermost: the field, the filter, the large picture."""
-        if self.query_one(FilterLine).close():
+        """Close the innermost: the field, the filter, the part, the large picture, the sheet."""
+        picture = self.query_one(Picture)
+        if self._browser.close_filter():
             self.set_focus(None)
+        elif self._look == "picture" and not picture.is_whole:
+            picture.fit()
         elif self.has_class("-large"):
             self.remove_class("-large")
+        elif self._look != "picture":
+            self._set_look("picture")
         else:
             super().action_leave_field()
 
+    # --- Reconstructions ------------------------------------------------------------------------------------
+
+    def action_beside(self) -> None:
+        """Show the picture beside its reconstruction, or alone again."""
+        if self._look == "beside":
+            self._set_look("picture")
+        elif self._checkpoint or self._here.checkpoint:
+            self._checkpoint = self._here.checkpoint or self._checkpoint
+            self._set_look("beside")
+        else:
+            self._ask_for_checkpoints(choose=False)
+
+    def action_checkpoint(self) -> None:
+        """Choose whose reconstructions are shown."""
+        self._ask_for_checkpoints(choose=True)
+
+    def _ask_for_checkpoints(self, *, choose: bool) -> None:
+        def work() -> None:
+            names = [facts.name for facts in list_checkpoints(self.fext.workspace)]
+            if not names:
+                raise UsageError("There is no checkpoint yet.", "Train one first: 2 for Model, then t.")
+            self.post_message(CheckpointsListed(names, choose=choose))
+
+        self.fext.in_thread(work, "checkpoints")
+
+    @on(CheckpointsListed)
+    def _take_checkpoints(self, message: CheckpointsListed) -> None:
+        if not message.choose:
+            self._reconstruct_by(message.names[0])
+            return
+        options = [(name, safe(name), "") for name in message.names]
+        self.app.push_screen(Choose("Reconstruct with", options), self._reconstruct_by)
+
+    def _reconstruct_by(self, name: str | None) -> None:
+        if name is not None:
+            self._checkpoint = name
+            self._set_look("beside")
+
+    # --- Marks ----------------------------------------------------------------------------------------------
+
+    def action_mark(self) -> None:
+        """Mark the picture and go on, or take its mark away."""
+        self._browser.mark()
+        self._browser.move(1)
+
+    def action_unmark(self) -> None:
+        """Take all marks away."""
+        self._browser.unmark_all()
+
+    def _chosen(self) -> list[Path]:
+        """Return the marked pictures, or else the one that is looked at."""
+        browser = self._browser
+        return browser.marked or ([browser.current] if browser.current else [])
+
+    def action_act(self) -> None:
+        """Choose what to do with the marked pictures, or with this one."""
+        paths = self._chosen()
+        if not paths:
+            return
+        what = f"{len(paths):,} marked pictures" if self._browser.marked else safe(paths[0].name)
+        self.app.push_screen(Choose(f"What is to be done with {what}?", ACTIONS), partial(self._act, paths))
+
+    def action_copy(self) -> None:
+        """Copy the paths of the marked pictures, or of this one."""
+        self._act(self._chosen(), "copy")
+
+    def _act(self, paths: list[Path], action: str | None) -> None:
+        if action == "show":
+            self.show_files(Chosen(tuple(paths), "Marked"))
+        elif action is not None and paths:
+            act(self.fext, action, Marked(self._here, tuple(paths)), self.post_message)
+
+    @on(PicturesTold)
+    def _tell(self, message: PicturesTold) -> None:
+        self.notify(message.text, markup=False, timeout=5)
+
     # --- The picture ----------------------------------------------------------------------------------------
 
-    @on(FileList.Moved)
-    def _moved(self) -> None:
-        self._write_count()
-        name = self.query_one(FileList).current
-        if name is not None and self._wanted in {"", name}:
-            self._show(name)
-
-    def _show(self, name: str | None) -> None:
-        picture = self.query_one(Picture)
-        if name is not None:
-            picture.show(self._here.root / name)
+    @on(Browser.Moved)
+    @on(Browser.Renewed)
+    def _show(self) -> None:
+        """Show what the cursor stands on, in the way that is looked."""
+        browser = self._browser
+        if not browser.is_listed:
             return
-        picture.show(None, self._why_empty() if self._complete else "Reading the folder …")
-        for facts in self.query(PictureFacts):
-            facts.clear()
+        path, note = browser.current, browser.note()
+        match self._look:
+            case "picture":
+                self.query_one(Picture).show(path, note)
+            case "beside":
+                self.query_one(SideBySide).show(path, self._checkpoint, note)
+            case "sheet":
+                sheet = self.query_one(ContactSheet)
+                sheet.show(Shown(browser.source.root, browser.names, browser.cursor, browser.is_marked))
+        if path is None or self._look != "picture":
+            self._tell_facts(path, None)
 
-    def _why_empty(self) -> str:
-        if self._problem:
-            return f"{folder_name(self._here.folder)} cannot be read: {safe(self._problem)}.\n{self._here.hint}"
-        if self._filter_text:
-            return "No name holds this text.\nesc  shows all again."
-        return f"No pictures in {folder_name(self._here.folder)}.\n{self._here.hint}"
+    def _tell_facts(self, path: Path | None, facts: "Facts | None") -> None:
+        told = None
+        if path is not None:
+            found = self._datasets.of_picture(self._here, path)
+            measured = self.fext.records.image(*found) if found else None
+            told = Told(self._name_of(path), facts, measured, self.query_one(Picture).nearer)
+        for one in self.query(PictureFacts):
+            one.tell(told)
 
     @on(Picture.Shown)
     def _shown(self, message: Picture.Shown) -> None:
-        name = self._name_of(message.path)
-        measured = self._measured(name)
-        for facts in self.query(PictureFacts):
-            facts.tell(name, message.facts, measured)
+        self._tell_facts(message.path, message.facts)
 
     @on(Picture.Failed)
     def _failed(self, message: Picture.Failed) -> None:
-        name = self._name_of(message.path)
-        for facts in self.query(PictureFacts):
-            facts.tell(name, None, self._measured(name))
+        self._tell_facts(message.path, None)
 
     def _name_of(self, path: Path) -> str:
         folder = self._here.root
         return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
-    def _measured(self, name: str) -> Mapping[str, Any] | None:
-        if self._dataset is None:
-            return None
-        if self._here.folder == self._measured_from:
-            return self.fext.records.image(self._dataset, name)
-        path = self._here.root / name
-        if not path.is_relative_to(self._measured_from):
-            return None
-        return self.fext.records.image(self._dataset, path.relative_to(self._measured_from).as_posix())
-
-    # --- The lines ------------------------------------------------------------------------------------------
-
-    def _write_source(self) -> None:
-        number = f"{self._source + 1}/{len(self._sources)}"
-        self.query_one(SourceLines).tell(safe(self._here.title), number, folder_name(self._here.folder))
-        self._write_count()
-
-    def _write_count(self) -> None:
-        files = self.query_one(FileList)
-        total, growing = f"{len(files.names):,}", "" if self._complete else " …"
-        text = f"{files.cursor + 1:,} of {total}{growing}" if files.names else f"no pictures{growing}"
-        self.query_one("#viewer-count", Static).update(text + self._similarity(files.current))
-
-    def _similarity(self, name: str | None) -> str:
-        """Return how like a picture is to that of which it is among the nearest."""
-        similarity = self._similarities.get(self._here.root / name) if name and self._here == self._nearest else None
-        return "" if similarity is None else f"  cosine {similarity:.3f}"
+    @on(Browser.Failed)
+    def _tell_failure(self, message: Browser.Failed) -> None:
+        self.fext.tell_error(message.error)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Hide the choice of blocks where there is nothing else."""
+        """Hide the choice of blocks where there is nothing else, and what a way to look has no use for."""
         if action == "plain" and self.is_mounted:
-            picture = self.query_one(Picture)
+            picture: Canvas = self.query_one(Picture)
             return picture.plain or picture.kind in {"kitty", "sixel"}
+        if action == "checkpoint":
+            return self._look == "beside"
+        if action in {"fit", "actual"}:
+            return self._look == "picture"
+        if action == "zoom":
+            return self._look != "beside"
         return super().check_action(action, parameters)

@@ -1,6 +1,6 @@
 """A list of file names of any length: only the lines in view are made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -13,6 +13,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from fext_tui.text import safe, shortened
+
+MARK = "*"
 
 
 class FileList(ScrollView, can_focus=False):
@@ -37,6 +39,12 @@ class FileList(ScrollView, can_focus=False):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - the name Textual gives it
         super().__init__(id=id)
         self._names: Sequence[str] = ()
+        self._is_marked: Callable[[str], bool] = lambda _: False
+
+    def show_marks(self, is_marked: Callable[[str], bool]) -> None:
+        """Show which names are marked."""
+        self._is_marked = is_marked
+        self.refresh()
 
     @property
     def names(self) -> Sequence[str]:
@@ -101,13 +109,13 @@ class FileList(ScrollView, can_focus=False):
         style = self.rich_style
         if line == self.cursor:
             style += self.get_component_rich_style("file-list--cursor", partial=True)
-        return _name_line(
-            self._names[line], width, style, self.get_component_rich_style("file-list--folder", partial=True)
-        )
+        name = self._names[line]
+        mark = MARK if self._is_marked(name) else " "
+        return _name_line(name, mark, width, style, self.get_component_rich_style("file-list--folder", partial=True))
 
 
-def _name_line(name: str, width: int, style: Style, weak: Style) -> Strip:
+def _name_line(name: str, mark: str, width: int, style: Style, weak: Style) -> Strip:
     text = shortened(safe(name), max(width - 2, 1))
     folder, slash, file = text.rpartition("/")
-    segments = [Segment(" ", style), Segment(folder + slash, style + weak), Segment(f"{file} ", style)]
+    segments = [Segment(mark, style), Segment(folder + slash, style + weak), Segment(f"{file} ", style)]
     return Strip(segments).adjust_cell_length(width, style)

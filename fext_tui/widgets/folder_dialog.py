@@ -18,10 +18,15 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
+from fext_tui.keys import key_hints
 from fext_tui.listing import count_pictures
 from fext_tui.text import folder_name, safe
 
 _MOST_FOLDERS = 2000
+_KEYS = (
+    ("folder.use", "u use"), ("folder.open", "→ open"), ("folder.parent", "← parent"),
+    ("folder.type", "/ type a path"), ("folder.cancel", "esc cancel"),
+)  # fmt: skip
 _COUNT_S = 1.0
 """How long the pictures below a folder are counted; then the count says ``at least``."""
 
@@ -124,7 +129,7 @@ class FolderDialog(ModalScreen[Path | None]):
             yield OptionList(compact=True)
             yield Input(placeholder="/ type a path", suggester=_FolderSuggester(), compact=True, select_on_focus=False)
             yield Static("", classes="dialog-error")
-            yield Static("u use   → open   ← parent   / type a path   esc cancel", classes="dialog-keys")
+            yield Static(key_hints(self, *_KEYS), classes="dialog-keys")
 
     def on_mount(self) -> None:
         """Begin in the first folder that is there."""

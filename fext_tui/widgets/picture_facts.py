@@ -1,6 +1,7 @@
 """What is known of the picture on the screen: its file, its pixels, what was measured on it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -20,42 +21,62 @@ _OWN = frozenset({"width", "height"})
 _SHORT = ("mean", "std", "entropy_bits", "var_laplacian", "colorfulness")
 
 
-def picture_lines(name: str, facts: "Facts | None", measured: Mapping[str, Any] | None, width: int) -> Content:
-    """Return the facts in two lines at most: file name, pixels, size, and as many measures as there is room for."""
-    muted = [Content.styled(text, "$text-muted") for text in _file_facts(facts, measured)]
-    room = max(width - sum(one.cell_length + 2 for one in muted), width // 3)
-    first = [Content.styled(shortened(safe(PurePosixPath(name).name), room), "bold"), *muted]
-    second = [
-        Content.assemble((f"{label(column)} ", "$text-muted"), figure(measured[column]))
-        for column in _SHORT
-        if measured and measured[column] is not None
-    ]
-    while second and Content("  ").join(second).cell_length > width:
-        second.pop()
-    return Content("\n").join(Content("  ").join(line) for line in (first, second) if line)
+@dataclass(frozen=True)
+class Told:
+    """What is known of a picture: its name, the facts of its file, and what was measured.
+
+    ``nearer`` is how many times larger it is drawn than where all of it fits.
+    """
+
+    name: str
+    facts: "Facts | None" = None
+    measured: Mapping[str, Any] | None = None
+    nearer: float = 1.0
+
+    def lines(self, width: int) -> Content:
+        """Return it in two lines at most: file name, pixels, size, and as many measures as there is room for."""
+        muted = [Content.styled(text, "$text-muted") for text in self._of_file()]
+        room = max(width - sum(one.cell_length + 2 for one in muted), width // 3)
+        first = [Content.styled(shortened(safe(PurePosixPath(self.name).name), room), "bold"), *muted]
+        second = [
+            Content.assemble((f"{label(column)} ", "$text-muted"), figure(self.measured[column]))
+            for column in _SHORT
+            if self.measured and self.measured[column] is not None
+        ]
+        while second and Content("  ").join(second).cell_length > width:
+            second.pop()
+        return Content("\n").join(Content("  ").join(line) for line in (first, second) if line)
+
+    def table(self, width: int) -> Content:
+        """Return it one below the other, metrics by their groups."""
+        lines = [Content.styled(safe(self.name, _LONGEST), "bold"), Content("")]
+        lines += [Content.styled(text, "$text-muted") for text in self._of_file()]
+        if self.measured:
+            for group in METRIC_TABLES:
+                rows = list(_rows_of(group, self.measured, width))
+                title = Content.styled(group.capitalize(), "$text-primary")
+                lines += [Content(""), title, *rows] if rows else []
+        return Content("\n").join(lines)
+
+    def _of_file(self) -> Iterator[str]:
+        if self.facts:
+            yield _extent(self.facts.width, self.facts.height)
+            if self.nearer != 1.0:
+                yield f"{self.nearer:.1f}× nearer"
+            yield size(self.facts.bytes)
+            if self.facts.channels == 1:
+                yield "gray"
+        elif self.measured:
+            yield _extent(self.measured["width"], self.measured["height"])
+            yield size(self.measured["bytes"])
+        if self.measured and self.measured["format"]:
+            yield safe(self.measured["format"])
+        if self.measured and self.measured["subset"]:
+            yield safe(self.measured["subset"])
 
 
-def picture_table(name: str, facts: "Facts | None", measured: Mapping[str, Any] | None, width: int) -> Content:
-    """Return the facts one below the other, metrics by their groups."""
-    lines = [Content.styled(safe(name, _LONGEST), "bold"), Content("")]
-    lines += [Content.styled(text, "$text-muted") for text in _file_facts(facts, measured)]
-    if measured:
-        for group in METRIC_TABLES:
-            rows = list(_rows_of(group, measured, width))
-            lines += [Content(""), Content.styled(group.capitalize(), "$text-primary"), *rows] if rows else []
-    return Content("\n").join(lines)
-
-
-def _file_facts(facts: "Facts | None", measured: Mapping[str, Any] | None) -> Iterator[str]:
-    if facts:
-        yield f"{facts.width:,} × {facts.height:,} px"
-        yield size(facts.bytes)
-        if facts.channels == 1:
-            yield "gray"
-    if measured and measured["format"]:
-        yield safe(measured["format"])
-    if measured and measured["subset"]:
-        yield safe(measured["subset"])
+def _extent(width: int, height: int) -> str:
+    return f"{width:,} × {height:,} px"
 
 
 def _rows_of(group: str, measured: Mapping[str, Any], width: int) -> Iterator[Content]:
@@ -72,17 +93,12 @@ class PictureFacts(Static):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - the name Textual gives it
         super().__init__(id=id)
-        self._told: tuple[str, Facts | None, Mapping[str, Any] | None] | None = None
+        self._told: Told | None = None
 
-    def tell(self, name: str, facts: "Facts | None", measured: Mapping[str, Any] | None) -> None:
-        """Show the facts of a picture."""
-        self._told = (name, facts, measured)
+    def tell(self, told: Told | None) -> None:
+        """Show what is known of a picture; nothing where there is none."""
+        self._told = told
         self._write()
-
-    def clear(self) -> None:
-        """Show nothing."""
-        self._told = None
-        self.update("")
 
     def on_resize(self) -> None:
         """Write for the new width."""
@@ -90,6 +106,7 @@ class PictureFacts(Static):
 
     def _write(self) -> None:
         if self._told is None:
-            return
-        write = picture_table if self.size.height > 3 else picture_lines
-        self.update(write(*self._told, self.content_size.width))
+            self.update("")
+        else:
+            write = self._told.table if self.size.height > 3 else self._told.lines
+            self.update(write(self.content_size.width))

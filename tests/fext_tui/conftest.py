@@ -15,7 +15,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,10 @@ class Furniture:
         """Write log lines."""
         self.records.add_log_lines(job, [(at + index, level, text) for index, text in enumerate(texts)])
 
-    def checkpoint(self, name: str, at: float, *, step: int = 600, psnr: float = 25.4) -> Path:
-        """Write a checkpoint that lists like a real one; its weights are empty."""
+    def checkpoint(
+        self, name: str, at: float, *, step: int = 600, psnr: float = 25.4, tags: Sequence[str] = ("best", "last")
+    ) -> Path:
+        """Write a state of a checkpoint that lists like a real one, under tags; its weights are empty."""
         state = self.workspace.checkpoints / name / f"step-{step:08d}"
         state.mkdir(parents=True)
         settings = Settings().with_values({"model.variant": name.partition("-")[0]})
@@ -98,7 +100,7 @@ class Furniture:
         (state.parent / "images.csv").write_text("subset,path,content_hash\ntrain,a.png,1\nvalidation,b.png,2\n")
         (state / "model.safetensors").write_bytes(bytes(12_200))
         mark_complete(state)
-        for tag in ("best", "last"):
+        for tag in tags:
             (state.parent / tag).symlink_to(state.name)
         return state.parent
 

@@ -166,6 +166,26 @@ def test_viewer_large(snap_compare: Any, make_app: MakeApp, looking: Callable[..
     assert snap_compare(make_app(), terminal_size=(80, 24), run_before=looking("3 f"))
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_viewer_sheet(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace, size: Any
+) -> None:
+    assert snap_compare(make_app(), terminal_size=size, run_before=looking("3 t j space l"))
+
+
+def test_viewer_sheet_light(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace
+) -> None:
+    assert snap_compare(make_app(), terminal_size=(120, 36), run_before=looking("3 t j", light=True))
+
+
+@pytest.mark.parametrize("keys", ["3 b", "3 r", "3 space a", "3 plus plus l", "3 colon c a", "ctrl+g down"])
+def test_viewer_dialogs(
+    snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace, keys: str
+) -> None:
+    assert snap_compare(make_app(), terminal_size=(80, 24), run_before=looking(keys))
+
+
 def test_viewer_filtered(
     snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace
 ) -> None:

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from rich.console import Console
 from textual.strip import Strip
 
-from fext_tui.drawing import Pixels, draw, fit, half_blocks, pixels_of, quadrant_blocks, sixel_segments
+from fext_tui.drawing import Pixels, draw, half_blocks, pixels_of, quadrant_blocks, sixel_segments
 from fext_tui.graphics import Cell, Kind, import_renderables
 
 CELL = Cell(10, 20)
@@ -75,24 +75,6 @@ def test_a_plain_area_is_one_segment() -> None:
     ):
         assert [len(list(strip)) for strip in strips] == [1, 1]
         assert [strip.cell_length for strip in strips] == [30, 30]
-
-
-@given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(1, 250), st.integers(1, 250), st.integers(4, 30))
-def test_a_picture_fits_its_place_and_keeps_its_proportions(
-    width: int, height: int, columns: int, rows: int, cell_width: int
-) -> None:
-    cell = Cell(cell_width, 2 * cell_width)
-    across, down = fit(width, height, columns, rows, cell)
-    assert 1 <= across <= columns
-    assert 1 <= down <= rows
-    assert across == columns or down == rows or 1 in (across, down)
-    if across > 8 and down > 8:
-        assert across * cell.width / (down * cell.height) == pytest.approx(width / height, rel=0.15)
-
-
-def test_a_square_picture_is_twice_as_many_columns_as_rows() -> None:
-    assert fit(500, 500, 80, 20, CELL) == (40, 20)
-    assert fit(500, 500, 30, 20, CELL) == (30, 15)
 
 
 @pytest.mark.parametrize("kind", ["quadrants", "halves", "shades", "sixel", "kitty"])

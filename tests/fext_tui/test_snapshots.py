@@ -63,7 +63,7 @@ def test_empty(keys: str, looks: Callable[..., bool]) -> None:
     assert looks(keys, (80, 24), follows=False)
 
 
-@pytest.mark.parametrize("keys", ["2 question_mark", "2 d", "2 p", "2 w", "4 D"])
+@pytest.mark.parametrize("keys", ["2 question_mark", "2 d", "2 p", "2 w", "4 D", "4 colon", "4 question_mark"])
 def test_dialogs(keys: str, furnished: Workspace, looks: Callable[..., bool]) -> None:
     assert looks(keys, (80, 24))
 

@@ -39,9 +39,9 @@ def pictures(workspace: Workspace) -> None:
 
 @pytest.fixture
 def much_other_work() -> Iterator[None]:
-    """Let twice as many processes as there are cores do nothing but work."""
+    """Let as many processes as there are cores do nothing but work."""
     code = "while True: pass"
-    busy = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2 * len(os.sched_getaffinity(0)))]
+    busy = [subprocess.Popen([sys.executable, "-c", code]) for _ in os.sched_getaffinity(0)]
     yield
     for process in busy:
         process.kill()

@@ -99,3 +99,7 @@ def test_home_is_shown_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def test_cause_of_errors() -> None:
     assert text.cause_of(FextError("bad \x1b", "mend it")) == ("bad \\x1b", "mend it")
     assert text.cause_of(OSError("no space")) == ("OSError: no space", "")
+
+
+def test_one_thing_is_told_without_an_s() -> None:
+    assert [text.counted(count, "run") for count in (0, 1, 1204)] == ["0 runs", "1 run", "1,204 runs"]

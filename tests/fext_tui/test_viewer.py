@@ -1,5 +1,6 @@
 """The Viewer, by keys."""
 
+import json
 import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -9,12 +10,19 @@ from typing import Any
 import PIL.Image
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Input, OptionList, Static
 
+from engine.images.scan import listed_names
+from engine.rankings import REPORT_FILE, TABLE_FILE, folder_of_ranking
 from engine.records import Records
 from engine.workspace import Workspace
 from fext_tui.app import FextApp
-from fext_tui.screens.viewer import ViewerScreen, holding
+from fext_tui.drawing import Drawing
+from fext_tui.screens.dialogs import Choose
+from fext_tui.screens.viewer import ViewerScreen
+from fext_tui.widgets.browser import Browser, holding
+from fext_tui.widgets.canvas import Canvas
+from fext_tui.widgets.contact_sheet import ContactSheet
 from fext_tui.widgets.file_list import FileList
 from fext_tui.widgets.picture import Picture
 from fext_tui.widgets.picture_facts import PictureFacts
@@ -45,6 +53,12 @@ def images(workspace: Workspace) -> Path:
     return workspace.images
 
 
+def drawn(canvas: Canvas, key: object = "picture") -> Drawing | None:
+    """Return the drawing of that key on a canvas."""
+    placed = canvas._placed.get(key)
+    return placed.drawing if placed else None
+
+
 class Look:
     """What stands on the Viewer."""
 
@@ -67,8 +81,7 @@ class Look:
     @property
     def colors(self) -> set[tuple[int, ...]]:
         """The colors of the picture that is on the screen."""
-        picture = self.screen.query_one(Picture)
-        drawing = picture._drawing
+        drawing = drawn(self.screen.query_one(Picture))
         if drawing is None:
             return set()
         return {tuple(style.bgcolor.get_truecolor()) for strip in drawing.strips for _, style, _ in strip if style}
@@ -187,7 +200,7 @@ async def test_an_empty_source_says_which_key_fills_it(opened: Opener, until: Wa
         assert look.count == "no pictures"
         await pilot.press("j", "k", "G", "pagedown", "f", "f")
         workspace.images.rmdir()
-        await pilot.press("r")
+        await pilot.press("ctrl+r")
         await until(pilot, lambda: "cannot be read: No such file or directory" in look.note)
 
 
@@ -246,16 +259,17 @@ async def test_the_picture_fills_its_place_in_its_proportions(
     save(workspace.images / "a.png", RED, (300, 300))
     async with opened(keys="3", size=(80, 24)) as pilot:
         picture = pilot.app.screen.query_one(Picture)
-        await until(pilot, lambda: picture._drawing)
-        small = picture._drawing
+        await until(pilot, lambda: drawn(picture))
+        small = drawn(picture)
         assert small is not None
         assert (small.columns, small.rows) == (2 * picture.size.height, picture.size.height)
         await pilot.press("f")
-        await until(pilot, lambda: picture.size.width == 80 and picture._drawing is not small)
+        await until(pilot, lambda: picture.size.width == 80 and drawn(picture) is not small)
         await pilot.resize_terminal(61, 30)
-        await until(pilot, lambda: picture._drawing and picture._drawing.rows == picture.size.height)
-        assert picture._drawing is not None
-        assert picture._drawing.columns == 2 * picture._drawing.rows
+        await until(pilot, lambda: getattr(drawn(picture), "rows", 0) == picture.size.height)
+        large = drawn(picture)
+        assert large is not None
+        assert large.columns == 2 * large.rows
         await pilot.press("escape")
         await until(pilot, lambda: picture.size.width < 61)
 
@@ -310,9 +324,9 @@ async def test_the_nearest_pictures_are_a_source(
         assert "4/4" in shown(pilot)
         assert (look.current, look.count) == ("0.png", "1 of 4")
         for name, color, cosine in (
-            ("pets/dog.png", BLUE, "0.995"),
-            ("2.png", BLUE, "0.874"),
-            ("1.png", GREEN, "-1.000"),
+            ("pets/dog.png", BLUE, "0.9950"),
+            ("2.png", BLUE, "0.8742"),
+            ("1.png", GREEN, "-1"),
         ):
             await pilot.press("j")
             await until(pilot, lambda color=color: look.colors == {color})
@@ -369,3 +383,282 @@ async def test_damaged_embeddings_are_told(
 async def test_nearest_of_nothing_is_nothing(opened: Opener, workspace: Workspace) -> None:
     async with opened(keys="3 n n") as pilot:
         assert Look(pilot).count == "no pictures"
+
+
+# --- Order, filter by measures, jump -------------------------------------------------------------------------------
+
+
+def measure(records: Records, folder: Path, means: dict[str, float]) -> int:
+    """Write a dataset whose images have these means, and return its number."""
+    dataset = records.dataset(folder)
+    rows = [{"path": name, "bytes": 1, "modified_ns": 1, "format": "PNG", "width": 90, "height": 60} for name in means]
+    numbers = records.put_images(dataset, rows)
+    records.put_image_metrics(
+        "statistics", [{"image": numbers[name], **STATISTICS, "mean": mean} for name, mean in means.items()]
+    )
+    return dataset
+
+
+async def choose(pilot: Pilot[None], until: Wait, title: str) -> None:
+    """Choose what begins so in the dialog that is opening."""
+    await until(pilot, lambda: isinstance(pilot.app.screen, Choose))
+    options = pilot.app.screen.query_one(OptionList)
+    await until(pilot, lambda: options.option_count)
+    place = next(
+        at for at in range(options.option_count) if str(options.get_option_at_index(at).prompt).startswith(title)
+    )
+    await pilot.press(*["j"] * place, "enter")
+
+
+async def test_pictures_are_sorted_by_any_measure(opened: Opener, until: Wait, images: Path, records: Records) -> None:
+    measure(records, images, {"0.png": 50.0, "2.png": 200.5, "pets/cat.png": 10.0})
+    async with opened(keys="3 j j") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: look.current == "2.png")
+        await pilot.press("r")
+        await choose(pilot, until, "mean ")
+        await until(pilot, lambda: look.names == ["2.png", "0.png", "pets/cat.png", "1.png", "pets/dog.png"])
+        assert (look.current, look.count) == ("2.png", "1 of 5  mean 200.5"), "the cursor stays on its picture"
+        await pilot.press("j", "r")
+        await choose(pilot, until, "mean ")
+        await until(pilot, lambda: look.names == ["pets/cat.png", "0.png", "2.png", "1.png", "pets/dog.png"])
+        await pilot.press("G")
+        assert look.count == "5 of 5  by mean", "what was not measured stands at the end"
+        await pilot.press("r")
+        await choose(pilot, until, "name")
+        await until(pilot, lambda: look.names == ["0.png", "1.png", "2.png", "pets/cat.png", "pets/dog.png"])
+
+
+async def test_a_part_of_a_dataset_is_sorted_by_its_measures(
+    opened: Opener, until: Wait, images: Path, records: Records
+) -> None:
+    measure(records, images, {"pets/cat.png": 10.0, "pets/dog.png": 99.0, "0.png": 50.0})
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        look.screen.show_path(images / "pets")
+        await until(pilot, lambda: look.names == ["cat.png", "dog.png"])
+        await pilot.press("r")
+        await choose(pilot, until, "mean ")
+        await until(pilot, lambda: look.names == ["dog.png", "cat.png"])
+
+
+async def test_the_worst_reconstructed_come_first(
+    opened: Opener, until: Wait, images: Path, records: Records, workspace: Workspace
+) -> None:
+    figures = {"mae": 0.1, "mse": 0.01, "ssim": 0.5, "ms_ssim": None, "cosine": 0.9}
+    psnr = {"0.png": 30.0, "1.png": 12.5, "2.png": 20.0, "pets/cat.png": 40.0}
+    records.add_evaluation(
+        {"checkpoint": "first", "fingerprint": "", "folder": workspace.stored_path(images), "subset": "",
+         "images": 4, "skipped": 0, "report": "", **dict.fromkeys(("mae", "mse", "ssim", "cosine", "psnr"), 0.0)},
+        [{"path": path, "psnr": value, **figures} for path, value in psnr.items()],
+    )  # fmt: skip
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: len(look.names) == 5)
+        await pilot.press("r")
+        await choose(pilot, until, "PSNR by first")
+        await until(pilot, lambda: look.names == ["1.png", "2.png", "0.png", "pets/cat.png", "pets/dog.png"])
+        await pilot.press("g")
+        assert look.count == "1 of 5  PSNR by first 12.50"
+
+
+async def test_the_filter_knows_measures(opened: Opener, until: Wait, images: Path, records: Records) -> None:
+    measure(records, images, {"0.png": 50.0, "2.png": 200.5, "pets/cat.png": 10.0})
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: len(look.names) == 5)
+        await pilot.press("slash", *"mean<60")
+        await until(pilot, lambda: look.names == ["0.png", "pets/cat.png"])
+        await pilot.press("space", *"pets")
+        await until(pilot, lambda: look.names == ["pets/cat.png"])
+        await pilot.press("space", *"mood<3")
+        await until(pilot, lambda: "no measure" in look.count)
+        await pilot.press("escape")
+        await until(pilot, lambda: len(look.names) == 5)
+
+
+async def test_a_number_or_a_name_is_gone_to(opened: Opener, until: Wait, images: Path) -> None:
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: len(look.names) == 5)
+        browser = look.screen.query_one(Browser)
+        assert browser.go_to("4")
+        assert look.current == "pets/cat.png"
+        assert browser.go_to("DOG")
+        assert look.current == "pets/dog.png"
+        assert not browser.go_to("6"), "there are five"
+        assert not browser.go_to("horse")
+        assert look.current == "pets/dog.png"
+
+
+# --- Marks ---------------------------------------------------------------------------------------------------------
+
+
+async def test_marked_pictures_are_excluded_and_included(
+    opened: Opener, until: Wait, images: Path, records: Records
+) -> None:
+    dataset = measure(records, images, {"0.png": 50.0, "pets/cat.png": 10.0})
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: len(look.names) == 5)
+        await pilot.press("space", "j", "j", "space")
+        assert look.count == "5 of 5  2 marked"
+        await pilot.press("a")
+        await choose(pilot, until, "Exclude")
+        await until(pilot, lambda: records.excluded(dataset) == {"0.png", "pets/cat.png"})
+        await pilot.press("u", "g", "a")
+        await choose(pilot, until, "Include")
+        await until(pilot, lambda: records.excluded(dataset) == {"pets/cat.png"})
+
+
+async def test_a_mark_is_seen_and_taken_away(opened: Opener, until: Wait, shown: Shown, images: Path) -> None:
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: len(look.names) == 5)
+        await pilot.press("space")
+        assert "*0.png" in shown(pilot)
+        await pilot.press("k", "space")
+        assert "*0.png" not in shown(pilot)
+        assert look.count == "2 of 5"
+
+
+async def test_marked_pictures_become_a_source(opened: Opener, until: Wait, images: Path) -> None:
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: len(look.names) == 5)
+        await pilot.press("G", "space", "g", "space", "a")
+        await choose(pilot, until, "Show them alone")
+        await until(pilot, lambda: look.names == ["pets/dog.png", "0.png"])
+
+
+async def test_paths_are_copied_into_a_list_that_verbs_take(
+    opened: Opener, until: Wait, workspace: Workspace, images: Path
+) -> None:
+    save(images / "new\nline.png")
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: len(look.names) == 6)
+        await pilot.press("space", "y")
+        lists = workspace.metadata / "lists"
+        await until(pilot, lambda: list(lists.glob("marked-*.txt")) if lists.exists() else [])
+        (first,) = lists.iterdir()
+        assert listed_names(first) == [str(images / "0.png")]
+        first.unlink()
+        await pilot.press("G", "u", *"kkk", "space", "slash", *"new", "enter", "space", "y")
+        await until(pilot, lambda: list(lists.glob("marked-*.txt")))
+        (second,) = lists.iterdir()
+        assert str(images / "new\nline.png") in listed_names(second)
+
+
+async def test_what_is_in_no_dataset_cannot_be_excluded(
+    opened: Opener, until: Wait, shown: Shown, images: Path
+) -> None:
+    async with opened(keys="3") as pilot:
+        await until(pilot, lambda: len(Look(pilot).names) == 5)
+        await pilot.press("a")
+        await choose(pilot, until, "Exclude")
+        await until(pilot, lambda: "lies in no folder" in shown(pilot))
+
+
+# --- Ways to look --------------------------------------------------------------------------------------------------
+
+
+async def test_a_page_of_thumbnails(opened: Opener, until: Wait, shown: Shown, workspace: Workspace) -> None:
+    for number in range(30):
+        save(workspace.images / f"{number:02}.png", (8 * number, 40, 200 - 6 * number))
+    (workspace.images / "03.png").write_bytes(b"no picture")
+    async with opened(keys="3 t") as pilot:
+        look = Look(pilot)
+        sheet = look.screen.query_one(ContactSheet)
+        grid = sheet.grid
+        assert (grid.across, grid.down) == (4, 2), "as large as leaves two rows"
+        await until(pilot, lambda: len(sheet._placed) == 7)
+        assert "unreadable" in shown(pilot)
+        assert {path.name for path in sheet._placed} == {f"{number:02}.png" for number in (0, 1, 2, 4, 5, 6, 7)}
+        await pilot.press("l", "j")
+        assert look.current == "05.png", "one to the right, one row down"
+        await pilot.press("j")
+        await until(pilot, lambda: drawn(sheet, workspace.images / "15.png"))
+        assert look.current == "09.png"
+        assert drawn(sheet, workspace.images / "05.png") is None, "the page before is gone"
+        await pilot.press("pagedown", "minus")
+        assert sheet.grid.page > grid.page
+        await pilot.press("enter")
+        await until(pilot, lambda: look.colors == {(8 * 17, 40, 200 - 6 * 17)})
+        await pilot.press("t", "escape")
+        assert look.screen.query_one(Picture).display
+
+
+async def test_a_thumbnail_is_chosen_with_the_mouse(opened: Opener, until: Wait, images: Path) -> None:
+    async with opened(keys="3 t") as pilot:
+        look = Look(pilot)
+        sheet = look.screen.query_one(ContactSheet)
+        await until(pilot, lambda: len(sheet._placed) == 5)
+        await pilot.click(ContactSheet, offset=(25, 2))
+        assert look.current == "1.png"
+        await pilot.click(ContactSheet, offset=(25, 2))
+        await until(pilot, lambda: look.colors == {GREEN})
+
+
+async def test_a_picture_is_looked_at_from_nearer(opened: Opener, until: Wait, shown: Shown, images: Path) -> None:
+    halves = PIL.Image.new("RGB", (400, 400), RED)
+    halves.paste(BLUE, (200, 0, 400, 400))
+    halves.save(images / "0.png")
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: look.colors == {RED, BLUE})
+        await pilot.press("plus", "plus", "plus", "l", "l", "l", "l", "l")
+        await until(pilot, lambda: look.colors == {BLUE})
+        assert look.current == "0.png", "keys move the part, not the picture"
+        await until(pilot, lambda: "3.4× nearer" in shown(pilot))
+        await pilot.press("full_stop")
+        await until(pilot, lambda: look.current == "1.png")
+        await pilot.press("comma", "h", "h", "h", "h", "h", "h")
+        await until(pilot, lambda: look.colors == {RED})
+        await pilot.press("escape")
+        await until(pilot, lambda: look.colors == {RED, BLUE})
+        await pilot.press("z")
+        await until(pilot, lambda: "nearer" in shown(pilot))
+        await pilot.press("0")
+        await until(pilot, lambda: "nearer" not in shown(pilot))
+
+
+async def test_sources_are_chosen_from_a_list(opened: Opener, until: Wait, workspace: Workspace, images: Path) -> None:
+    save(workspace.dataset_plots / "metrics.png")
+    async with opened(keys="3 b") as pilot:
+        look = Look(pilot)
+        await choose(pilot, until, "Dataset plots")
+        await until(pilot, lambda: look.names == ["metrics.png"])
+
+
+async def test_a_ranking_is_a_source(
+    opened: Opener, until: Wait, shown: Shown, workspace: Workspace, images: Path
+) -> None:
+    folder = folder_of_ranking(workspace, "first", images)
+    folder.mkdir(parents=True)
+    told = {"checkpoint": "first", "folder": workspace.stored_path(images), "images": 3, "anomalies": 1,
+            "percentile": 99.0, "thresholds": {"error": 0.1}}  # fmt: skip
+    (folder / REPORT_FILE).write_text(json.dumps(told), encoding="utf-8")
+    (folder / TABLE_FILE).write_text(
+        "rank,path,error,local_error,distance,error_percentile,local_error_percentile,distance_percentile,percentile,"
+        "is_anomaly,label\n1,2.png,0.2,0.3,0.4,100,99,98,100,1,\n2,pets/dog.png,0.1,0.9,0.4,50,60,70,70,0,\n",
+        encoding="utf-8",
+    )
+    async with opened(keys="3 b") as pilot:
+        look = Look(pilot)
+        await choose(pilot, until, "Odd in images, by first")
+        await until(pilot, lambda: look.names == ["2.png", "pets/dog.png"])
+        assert look.count == "1 of 2  percentile 100"
+        await pilot.press("r")
+        await choose(pilot, until, "local error")
+        await until(pilot, lambda: look.names == ["pets/dog.png", "2.png"])
+        (folder / TABLE_FILE).write_text("rank,path\n1\n", encoding="utf-8")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "anomalies.csv cannot be read" in look.note)
+
+
+async def test_without_a_checkpoint_nothing_is_reconstructed(
+    opened: Opener, until: Wait, shown: Shown, images: Path
+) -> None:
+    async with opened(keys="3 v") as pilot:
+        await until(pilot, lambda: "There is no checkpoint yet" in shown(pilot))
