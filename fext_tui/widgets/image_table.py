@@ -27,6 +27,7 @@ from fext_tui.measures import figure
 from fext_tui.screens.dialogs import Choose
 from fext_tui.wanted import EVERYTHING, Wanted, wanted_of
 from fext_tui.widgets.filter_line import FilterLine
+from fext_tui.widgets.table import TextTable
 
 PAGE = 100
 _NAMED = frozenset({"path", "format", "subset", "mode"})
@@ -95,7 +96,7 @@ def read_page(workspace: Workspace, question: Question) -> Page:
     return Page(question, tuple(rows), total, excluded)
 
 
-class PagedTable(DataTable[Text]):
+class PagedTable(TextTable):
     """A table whose cursor asks for the next page where this one ends."""
 
     BINDING_GROUP_TITLE = "Table"

@@ -1,18 +1,30 @@
 """A table of rows with names: short, updated cell by cell, its contents data and never markup."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
-from textual.widgets.data_table import RowDoesNotExist
+from textual.widgets.data_table import RowDoesNotExist, RowKey
 
 Cells = Sequence[Text]
 
 
-class KeyTable(DataTable[Text]):
+class TextTable(DataTable[Text]):
+    """A table of texts whose columns are as wide as these."""
+
+    def _update_dimensions(self, new_rows: Iterable[RowKey]) -> None:
+        """Give the columns their widths; lines that were painted before have others, and would be kept."""
+        before = [column.content_width for column in self.ordered_columns]
+        super()._update_dimensions(new_rows)
+        if before != [column.content_width for column in self.ordered_columns]:
+            self._clear_caches()
+            self.refresh()
+
+
+class KeyTable(TextTable):
     """A table whose rows have names, with a cursor on a whole row."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
