@@ -74,6 +74,33 @@ class CollectedReport:
         return nullcontext()
 
 
+class QuietReport:
+    """A report that keeps nothing and never says stop: of a process beside another one that tells the same."""
+
+    def progress(self, phase: str, done: float, total: float, unit: str) -> None:
+        """Do nothing."""
+
+    def metrics(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
+        """Do nothing."""
+
+    def log(self, text: str, level: Level = "info") -> None:
+        """Do nothing."""
+
+    def artifact(self, kind: str, path: Path) -> None:
+        """Do nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def stopping(self) -> bool:
+        """Return False."""
+        return False
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Return a context that nothing breaks off."""
+        return nullcontext()
+
+
 def go_on(report: Report) -> None:
     """Return where the task may go on.
 

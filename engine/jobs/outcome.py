@@ -26,12 +26,15 @@ class Outcome:
 
 
 def outcome_of(task: Callable[[], Any], log: Path) -> Outcome:
-    """Run a task, whose result is a dataclass, and return how it ended, whatever it raises.
+    """Run a task, whose result is a dataclass or an outcome, and return how it ended, whatever it raises.
 
     What is no plain refusal is also printed in full, to the job's ``log``.
     """
     try:
-        result = dataclasses.asdict(task())
+        done = task()
+        if isinstance(done, Outcome):
+            return done
+        result = dataclasses.asdict(done)
     except Stopped:
         return Outcome("stopped")
     except FextError as error:

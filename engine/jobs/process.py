@@ -1,6 +1,7 @@
 """Processes: starting them apart from the terminal, telling them apart, and ending them."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 _OUT_OF_MEMORY_PREFERENCE = 500
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,13 @@ def kill_with_children(pid: int) -> None:
     """Kill a worker and every process that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends, however that ends; at once where it has."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def be_first_to_go() -> None:

@@ -1,7 +1,7 @@
 """Requests to stop, as a worker hears them."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -15,10 +15,10 @@ class StopRequests:
         self._came = False
         self._breaks_off = False
 
-    def listen(self) -> None:
-        """Go on after a hang-up, and note requests from now on."""
+    def listen(self, numbers: Iterable[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> None:
+        """Go on after a hang-up, and note requests, which come as these signals, from now on."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             signal.signal(number, self._hear)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:

@@ -16,6 +16,7 @@ from engine.jobs.death import count_out_of_memory_kills, explain_exit
 from engine.jobs.lock import RunnerLock
 from engine.jobs.on_finish import start, take_command
 from engine.jobs.process import ask_to_stop, boot_id, host_name, kill_with_children, spawn
+from engine.jobs.tasks import ALL_GPUS, GPU_LANES, blocked_by
 from engine.records import JobRow, Records
 from engine.workspace import Workspace
 
@@ -85,9 +86,17 @@ class Runner:
 
     def _start_next(self, busy: set[str]) -> None:
         busy |= {child.lane for child in self._children}
-        while (job := self._records.next_queued(busy)) is not None:
+        while (job := self._first_in_line(blocked_by(busy))) is not None:
             busy.add(job.lane)
             self._start(job)
+
+    def _first_in_line(self, blocked: frozenset[str]) -> JobRow | None:
+        """Return the job to start next; one that waits for all GPUs is not overtaken by those that want one."""
+        first = self._records.next_queued(blocked)
+        if first is None or ALL_GPUS not in blocked or first.lane not in GPU_LANES:
+            return first
+        order = [job.id for job in self._records.queue() if not job.held and job.lane in {first.lane, ALL_GPUS}]
+        return first if order[0] == first.id else self._records.next_queued(blocked | GPU_LANES)
 
     def _start(self, job: JobRow) -> None:
         """Start a worker, which claims the job itself: killed in between, the runner leaves no job half started."""

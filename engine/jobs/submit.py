@@ -104,7 +104,7 @@ def _give_back_unused(records: Records, name: str) -> None:
 
 
 def _active(records: Records, run: int) -> JobRow | None:
-    return next((job for job in records.jobs("queued", "running") if job.run == run), None)
+    return next((job for job in records.jobs("queued", "running", limit=-1) if job.run == run), None)
 
 
 def _check(workspace: Workspace, records: Records, kind: str, arguments: Mapping[str, Any]) -> int | None:

@@ -1,27 +1,38 @@
 """The kinds of jobs: what they run, what they take, and the lane they wait in."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UsageError
-from engine.settings import DeviceSettings
+from pydantic import ValidationError
+
+from engine.errors import FextError, UsageError
+from engine.records import JobRow
+from engine.settings import DeviceSettings, Settings
 
 
 @dataclass(frozen=True)
 class Task:
-    """A kind of job: its function as ``module:name``, and the arguments it is submitted with."""
+    """A kind of job: its function as ``module:name``, and the arguments it is submitted with.
+
+    What ``scales`` takes ``ranks`` too, and may have several processes.
+    """
 
     function: str
     arguments: frozenset[str]
     uses_device: bool
+    scales: bool = False
 
+
+ALL_GPUS = "gpu:all"
+"""The lane of a job with several processes; it has the GPUs for itself."""
+GPU_LANES = frozenset(f"gpu:{number}" for number in range(64))
 
 TASKS: dict[str, Task] = {
-    "train": Task("engine.training:train", frozenset({"name", "note"}), uses_device=True),
-    "resume": Task("engine.training:resume", frozenset({"checkpoint", "changes"}), uses_device=True),
+    "train": Task("engine.training:train", frozenset({"name", "note"}), uses_device=True, scales=True),
+    "resume": Task("engine.training:resume", frozenset({"checkpoint", "changes"}), uses_device=True, scales=True),
     "evaluate": Task(
         "engine.evaluation:evaluate", frozenset({"checkpoint", "folder", "subset", "images"}), uses_device=True
     ),
@@ -65,11 +76,37 @@ def call_arguments(kind: str, job: int, run: int | None, arguments: Mapping[str,
     return dict(arguments)
 
 
+def settings_of(job: JobRow) -> Settings:
+    """Return the settings of a job.
+
+    Raises:
+        FextError: they are of another version.
+
+    """
+    try:
+        return Settings.model_validate(job.settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise FextError(
+            f"The settings of job {job.id} cannot be understood: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
+            "It was submitted by another version; submit it again.",
+        ) from error
+
+
 def lane_of(kind: str, device: DeviceSettings) -> str:
-    """Return the lane of a job: one job at a time runs in each, ``cpu`` or for instance ``gpu:0``."""
-    if not task_of(kind).uses_device or device.kind == "cpu":
+    """Return the lane of a job: one job at a time runs in each, ``cpu``, for instance ``gpu:0``, or all GPUs."""
+    task = task_of(kind)
+    if not task.uses_device or device.kind == "cpu" or (device.kind == "auto" and not _has_gpu()):
         return "cpu"
-    return f"gpu:{device.id}" if device.kind == "gpu" or _has_gpu() else "cpu"
+    return ALL_GPUS if task.scales and device.processes != 1 else f"gpu:{device.id}"
+
+
+def blocked_by(lanes: Iterable[str]) -> frozenset[str]:
+    """Return the lanes in which no job may begin while jobs run in these."""
+    busy = frozenset(lanes)
+    if ALL_GPUS in busy:
+        return busy | GPU_LANES
+    return busy | {ALL_GPUS} if busy & GPU_LANES else busy
 
 
 def _has_gpu() -> bool:

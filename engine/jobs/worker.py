@@ -5,17 +5,15 @@ import sys
 import time
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from engine.errors import FextError
 from engine.jobs.outcome import Outcome, outcome_of
 from engine.jobs.process import be_first_to_go, this_process
+from engine.jobs.ranks import run_in_ranks
 from engine.jobs.recording import RecordingReport
 from engine.jobs.requests import StopRequests
-from engine.jobs.tasks import call_arguments, load_task
+from engine.jobs.tasks import call_arguments, load_task, settings_of, task_of
 from engine.records import JobRow, Records
 from engine.report import Report
-from engine.settings import Settings
 from engine.workspace import Workspace
 
 _LAST_TRIES_SECONDS = 60.0
@@ -64,16 +62,16 @@ def _work(workspace: Workspace, records: Records, job: JobRow, requests: StopReq
 
 
 def _run(workspace: Workspace, records: Records, job: JobRow, report: Report) -> object:
-    try:
-        settings = Settings.model_validate(job.settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise FextError(
-            f"The settings of job {job.id} cannot be understood: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
-            "It was submitted by another version; submit it again.",
-        ) from error
-    task = load_task(job.kind)
-    return task(settings, workspace, records, report, **call_arguments(job.kind, job.id, job.run, job.arguments))
+    settings = settings_of(job)
+    if task_of(job.kind).scales and settings.device.processes != 1:
+        from engine.distributed.launch import processes_of
+
+        processes = processes_of(settings.device)
+        if processes > 1:
+            report.log(f"Starting {processes} processes.")
+            return run_in_ranks(workspace, records, job, processes, report.stopping)
+    arguments = call_arguments(job.kind, job.id, job.run, job.arguments)
+    return load_task(job.kind)(settings, workspace, records, report, **arguments)
 
 
 def _record(records: Records, job: JobRow, outcome: Outcome) -> bool:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.architecture import CELL, PYRAMID, PYRAMID_CELLS, bases_of, stages_of
+from engine.architecture import CELL, PYRAMID, PYRAMID_CELLS, bases_of, latent_shape, stages_of
 from engine.errors import UsageError
 from engine.models.blocks import (
     ChannelNorm,
@@ -46,6 +46,7 @@ class Autoencoder(nn.Module):
 
     def __init__(self, settings: ModelSettings, image_channels: int, seed: int = 0) -> None:
         super().__init__()
+        self.settings = settings
         self.downsampling = settings.downsampling
         self.image_channels = image_channels
         stages = stages_of(settings.variant, settings.downsampling)
@@ -167,9 +168,12 @@ class Autoencoder(nn.Module):
         cells = {"flatten": rows * columns, "mean": 1, "mean_std": 2, "pyramid": 2 * PYRAMID_CELLS}
         return channels * cells[kind]
 
-    def project(self, latent: Tensor) -> Tensor:
-        """Return what a contrastive loss compares, (B, D): mean and deviation of a latent, through the projection."""
-        vectors = pooled(latent.float(), "mean_std")
+    def project(self, latent: Tensor, gathered: Callable[[Tensor], Tensor] = lambda vectors: vectors) -> Tensor:
+        """Return what a contrastive loss compares, (B, D): mean and deviation of a latent, through the projection.
+
+        ``gathered`` puts the vectors of other processes beside these before the projection, which looks at the batch.
+        """
+        vectors = gathered(pooled(latent.float(), "mean_std"))
         return self.projection(vectors) if self.projection else vectors
 
     def _padding(self, images: Tensor) -> tuple[int, int, int, int]:
@@ -183,8 +187,7 @@ class Autoencoder(nn.Module):
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Return (Z, h, w) of the latent of an image of this size."""
-        step = self.downsampling
-        return (self.expansion.in_channels, -(-height // step), -(-width // step))
+        return latent_shape(self.settings, height, width)
 
 
 def pooled(latent: Tensor, pooling: Pooling) -> Tensor:

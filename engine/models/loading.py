@@ -19,6 +19,8 @@ from engine.settings import DeviceSettings, Pooling
 from engine.tensors import to_float, to_uint8
 
 _LONGEST = 200
+_MOST_HEADER_BYTES = 100_000_000
+"""What safetensors lets the header of a file have."""
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -47,15 +49,18 @@ def load_weights(state: Path) -> tuple[Autoencoder, CheckpointConfig]:
     verify(state)
     config = read_config(state)
     model = Autoencoder(config.settings.model, config.image_channels)
-    weights = load_tensors(state / MODEL_FILE)
     name = state.parent.name
+    size, own = (state / MODEL_FILE).stat().st_size, sum(tensor.nbytes for tensor in model.state_dict().values())
+    if size > 2 * own + _MOST_HEADER_BYTES:  # not even in float64: they are not read into memory
+        raise _misfit(name, f"{MODEL_FILE} has {size:,} bytes, and the network {own:,}")
+    weights = load_tensors(state / MODEL_FILE)
     if integers := [key for key, tensor in weights.items() if not tensor.is_floating_point()]:
         raise _misfit(name, f"{integers[0]} holds {weights[integers[0]].dtype}")
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         raise _misfit(name, str(error).splitlines()[-1].strip().removesuffix(".")) from error
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in model.state_dict().values()):
         raise FextError(f"The weights of {name} hold values that are not finite.", "Train again with a lower rate.")
     return model.eval(), config
 

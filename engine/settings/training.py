@@ -1,8 +1,14 @@
 """Settings of training, and of the device that everything is computed on."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
 
 from engine.settings.fields import Group, setting
+
+
+def _all_is_zero(value: object) -> object:
+    return 0 if value == "all" else value
 
 
 class TrainingSettings(Group):
@@ -133,6 +139,14 @@ class DeviceSettings(Group):
 
     kind: Literal["auto", "cpu", "gpu"] = setting("auto", "Device", "auto: the GPU where there is one, else the CPU.")
     id: int = setting(0, "GPU number", "Which GPU, as numbered by nvidia-smi.", ge=0, le=63)
+    processes: Annotated[int, BeforeValidator(_all_is_zero)] = setting(
+        1,
+        "Processes",
+        "Processes that train together, one a GPU, else of the CPU; the batch is divided among them. all (or 0): as "
+        "many as there are GPUs, else cores.",
+        ge=0,
+        le=1024,
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "Precision", "Mixed precision; auto: bfloat16 on GPUs that have it, float32 on CPUs."
     )

@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.device import Device
-from engine.errors import UsageError
+from engine.distributed.gradients import Gradients
+from engine.distributed.ranks import ALONE, Ranks
+from engine.errors import FextError, UsageError
 from engine.report import Level, Report
 from engine.settings import DeviceSettings
 from engine.training.compile_memory import Experience, key_of, recall, remember
@@ -75,7 +78,7 @@ class TrainingStep:
     ``on`` compiles from the first step. ``auto`` times some steps as they are and, where compiling pays within the
     training that is left, compiles, times as many, and goes on with what was quicker; those few steps wait for the
     device. Whether it pays is known from the last time that this machine compiled the same; else it is tried where a
-    trial costs next to nothing. What fails to compile goes on eagerly.
+    trial costs next to nothing. What fails to compile goes on eagerly. All ranks choose alike, by the slowest of them.
 
     Args:
         loss: the step's loss.
@@ -86,6 +89,7 @@ class TrainingStep:
         seconds_left: gives the training time that is left, for the seconds of a step.
         before: the ledger of the run so far; ``auto`` takes over what was chosen on the same device.
         report: told what is chosen.
+        ranks: those that take the step together.
 
     Raises:
         UsageError: compiling is on, and its backend is not installed.
@@ -103,10 +107,12 @@ class TrainingStep:
         seconds_left: Callable[[float], float],
         before: Ledger | None,
         report: Report,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.ledger = _chosen(settings, device, before)
         self._eager = self._active = loss
         self._parameters = list(parameters)
+        self._ranks = ranks
         self._gradients: list[Tensor] = []
         self._backend = settings.compile_backend
         self._device = device
@@ -116,43 +122,50 @@ class TrainingStep:
         self._trial = self._try() if self.ledger is None or self.ledger.kept else None
         self._trial_began = False
 
+    @cached_property
+    def gradients(self) -> Gradients:
+        """What computes the gradients; made with the first step, for it listens to every gradient from then on."""
+        return self._ranks.gradients(self._parameters)
+
     def facts(self) -> dict[str, Any] | None:
         """Return the ledger as a checkpoint keeps it; None while nothing is chosen."""
         return asdict(self.ledger) if self.ledger else None
 
-    def loss_and_gradients(self, stored: Tensor, keys: Tensor, scale: torch.amp.GradScaler) -> Tensor:
+    def loss_and_gradients(
+        self, stored: Tensor, keys: Tensor, scale: torch.amp.GradScaler, *, last: bool = True
+    ) -> Tensor:
         """Return the loss () of a batch after adding its gradients to the parameters.
+
+        Of several micro-batches of a step, all but one are not ``last``.
 
         Raises:
             Interrupted: the task was asked to stop while it compiled; the gradients are worth nothing.
 
         """
         if self._trial is None:
-            return self._run(stored, keys, scale)
+            return self._run(stored, keys, scale, last=last)
         if not self._trial_began:
             self._active, self._trial_began = next(self._trial), True
         self._wait()
-        began = time.perf_counter()
+        began, failure = time.perf_counter(), None
         try:
             with nullcontext() if self._active is self._eager else self._report.interruptible():
-                loss = self._run(stored, keys, scale)
+                loss = self._run(stored, keys, scale, last=last)
         except Exception as error:
             if self._active is self._eager:
                 raise
-            self._go_on(error)
-            return self._run(stored, keys, scale)
+            failure, self._active = error, self._eager
+            loss = self._run(stored, keys, scale, last=last)
         self._wait()
-        seconds = time.perf_counter() - began
-        self._go_on(seconds)
+        slowest = self._ranks.most(math.inf if failure else time.perf_counter() - began)
+        self._go_on(slowest if slowest < math.inf else failure or FextError("it failed in another process"))
         return loss
 
-    def _run(self, stored: Tensor, keys: Tensor, scale: torch.amp.GradScaler) -> Tensor:
+    def _run(self, stored: Tensor, keys: Tensor, scale: torch.amp.GradScaler, *, last: bool) -> Tensor:
         if self._device.is_gpu and self._active is not self._eager:
             self._own_gradients()
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        loss = self._active(stored, keys)
-        torch.autograd.backward(scale.scale(loss))
-        return loss.detach().clone()
+        return self.gradients.add(self._active, stored, keys, scale, last=last)
 
     def _own_gradients(self) -> None:
         """Let gradients be added to memory of their own: that of a CUDA graph is written over by its next replay."""
@@ -179,7 +192,9 @@ class TrainingStep:
         if ledger is None:
             _, eager = yield from _timed(self._eager)
             ledger = Ledger(self._device.name, self._backend, kept=False, eager_step_seconds=eager)
-            if why_not := self._why_not(self._seconds_left(eager)):
+            why_not = self._why_not(self._seconds_left(eager))
+            [is_decided] = self._ranks.agree([bool(why_not)])
+            if is_decided:
                 self._decide(replace(ledger, why=why_not))
                 return self._eager
         self._report.log(f"Compiling the training step with {self._backend} …")
@@ -197,7 +212,7 @@ class TrainingStep:
             compiled_step_seconds=seconds,
         )
         self._decide(replace(ledger, steps_to_pay=_steps_to_pay(ledger)))
-        if ledger.eager_step_seconds and ledger.compile_seconds is not None:
+        if ledger.eager_step_seconds and ledger.compile_seconds is not None and self._ranks.is_first:
             remember(self._key, Experience(ledger.compile_seconds, 1 - seconds / ledger.eager_step_seconds))
         return compiled if ledger.kept else self._eager
 

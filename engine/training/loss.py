@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from engine import randomness
 from engine.device import Device
+from engine.distributed.ranks import ALONE, Ranks
 from engine.images.augment import augment
 from engine.images.disguise import disguise, view
 from engine.models import Autoencoder
@@ -17,7 +18,7 @@ from engine.tensors import to_float
 _CHARBONNIER_EPSILON = 1e-3
 _RMSE_EPSILON = 1e-7
 _SECOND_VIEW = 0x5555_5555
-_RECONSTRUCTED = 4
+RECONSTRUCTED = 4
 """Of this many images that are told alike, one is reconstructed too: decoding all costs a third of the step."""
 
 StepLoss = Callable[[Tensor, Tensor], Tensor]
@@ -40,11 +41,12 @@ def reconstruction_loss(kind: str, reconstruction: Tensor, images: Tensor) -> Te
     return torch.sqrt((reconstruction - images).square() + _CHARBONNIER_EPSILON**2).mean()
 
 
-def step_loss(model: Autoencoder, settings: Settings, device: Device) -> StepLoss:
+def step_loss(model: Autoencoder, settings: Settings, device: Device, ranks: Ranks = ALONE) -> StepLoss:
     """Return the function that training differentiates: (uint8 images (B, H, W, C), keys (B,)) to the loss ().
 
     It holds everything from the stored bytes to the loss, so that it can be compiled as one graph. With agreement, two
-    views of each image stand in the image's place, and some of the first views are reconstructed.
+    views of each image stand in the image's place, those of all ranks are compared, and some of the first views are
+    reconstructed.
     """
     objective, kind = settings.objective, settings.training.loss
 
@@ -59,11 +61,11 @@ def step_loss(model: Autoencoder, settings: Settings, device: Device) -> StepLos
         height, width = images.shape[-2:]
         views = torch.cat([view(images, keys, 0, objective), view(images, keys, 1, objective)])
         both = torch.cat([keys, keys ^ _SECOND_VIEW])
-        some = -(-len(images) // _RECONSTRUCTED)
+        some = -(-len(images) // RECONSTRUCTED)
         with device.autocast():
             latent = model.encode(disguise(views, both, objective), both)
             reconstruction = model.decode(latent[:some])[..., :height, :width]
-            vectors = model.project(latent)
+            vectors = model.project(latent, ranks.gather_views)
         agreement = contrastive_loss(vectors, objective.temperature)
         return reconstruction_loss(kind, reconstruction.float(), views[:some]) + objective.agreement * agreement
 

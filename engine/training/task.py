@@ -1,6 +1,7 @@
 """The tasks of training: a new run, and a run that goes on."""
 
 import time
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,9 +20,10 @@ from engine.checkpoints import (
     read_listing,
 )
 from engine.device import Device, choose_device
+from engine.distributed.ranks import ALONE, Ranks
 from engine.errors import FextError, UsageError
 from engine.files import remove_unfinished
-from engine.images.dataset import TrainingData, as_before, prepare
+from engine.images.dataset import TrainingData, as_before, listing_text, prepare
 from engine.models import Autoencoder
 from engine.models.loading import load_tensors, load_weights
 from engine.records import Records
@@ -32,7 +34,7 @@ from engine.tensors import to_float
 from engine.training.batch_probe import find_batch_size
 from engine.training.checkpoint import Standing, load_standing, states_beyond
 from engine.training.compiling import Ledger, TrainingStep, stored_ledger
-from engine.training.loss import step_loss
+from engine.training.loss import RECONSTRUCTED, step_loss
 from engine.training.order import steps_of_epoch
 from engine.training.probes import Probes
 from engine.training.room import need_room
@@ -41,8 +43,13 @@ from engine.training.trainer import Session, Trainer, TrainingResult
 from engine.workspace import Workspace
 
 
-def train(settings: Settings, workspace: Workspace, records: Records, report: Report, *, run: int) -> TrainingResult:
+def train(
+    settings: Settings, workspace: Workspace, records: Records, report: Report, *, run: int, ranks: Ranks = ALONE
+) -> TrainingResult:
     """Train a new autoencoder for the run of that number, and save it as ``checkpoints/NAME``.
+
+    Where several processes train together, each calls this with its place in ``ranks``, and a report that keeps nothing
+    in all but the first. The batch is divided among them.
 
     Raises:
         FextError: images, device or disk are not what the settings need, or training diverges.
@@ -52,17 +59,20 @@ def train(settings: Settings, workspace: Workspace, records: Records, report: Re
     folder = workspace.checkpoints / name
     if folder.exists():
         raise UsageError(f"There is a checkpoint named {name!r} already.", "Choose another name, or resume it.")
-    device = choose_device(settings.device)
+    if not settings.training.find_batch:
+        need_equal_shares(settings, ranks)
+    device = choose_device(ranks.own_device(settings.device))
     model = Autoencoder(settings.model, 1 if settings.data.grayscale else 3, settings.training.seed)
     need_room(folder, model, settings.training, report)
-    data = prepare(settings, workspace, records, report)
-    _need_images(data)
-    _fit_shortcut(model, data, settings, report)
+    data = _prepare(settings, workspace, records, report, ranks)
+    with ranks.first_works() as works:
+        if works:
+            _fit_shortcut(model, data, settings, report)
     if settings.training.find_batch:
-        settings = _with_found_batch(settings, model, data, device, report)
+        settings = _with_found_batch(settings, model, data, device=device, report=report, ranks=ranks)
     standing = Standing(validation_due=len(data.validation) > 0)
     _begin_stretch(standing, settings, data)
-    session = Session(name, run, folder, settings, device, data, model, standing, {})
+    session = Session(name, run, folder, settings, device, data, model, standing, {}, ranks)
     return _run(session, workspace, records, report)
 
 
@@ -74,13 +84,14 @@ def resume(
     *,
     checkpoint: str,
     changes: Mapping[str, Any] | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainingResult:
     """Go on with a run from a saved state (``NAME``: the last, or ``NAME/TAG``) to the end of its plan.
 
     What lies beyond that state stands until the first new one is saved. Settings come from the run, see
     `settings_of_resume`; ``changes``, by dotted key, are what the user named for this resume. ``training.epochs`` among
     them is the new total of the run; ``training.minutes`` are counted from here. A finished run gets these, or the
-    additional epochs or minutes of ``settings``.
+    additional epochs or minutes of ``settings``. How many ``ranks`` trained before does not matter.
 
     Raises:
         UsageError: there is no such checkpoint, a change cannot be, or the images changed.
@@ -94,10 +105,11 @@ def resume(
     standing = load_standing(state)
     finished = standing.plan.share(standing.step, standing.seconds) >= 1
     settings = settings_of_resume(stored, settings, changes, workspace, finished=finished)
-    device = choose_device(settings.device)
+    need_equal_shares(settings, ranks)
+    device = choose_device(ranks.own_device(settings.device))
     model, _ = load_weights(state)
     need_room(folder, model, settings.training, report)
-    data = prepare(settings, workspace, records, report)
+    data = _prepare(settings, workspace, records, report, ranks)
     listing = read_listing(folder / IMAGES_FILE)
     data = as_before(data, listing, report, accept=settings.training.accept_changed_images)
     _need_images(data)
@@ -110,11 +122,50 @@ def resume(
     elif finished or ("training.minutes" in changes and settings.training.minutes):
         _begin_stretch(standing, settings, data)
     abandoned = states_beyond(folder, standing)
-    records.delete_metrics_after(run, standing.step)
+    if ranks.is_first:
+        records.delete_metrics_after(run, standing.step)
     report.log(f"{name} goes on from step {standing.step:,}.")
     tensors = load_tensors(state / TRAINING_TENSORS_FILE)
-    session = Session(name, run, folder, settings, device, data, model, standing, tensors, abandoned)
+    session = Session(name, run, folder, settings, device, data, model, standing, tensors, ranks, abandoned)
     return _run(session, workspace, records, report, stored_ledger(read_json(state / CONFIG_FILE)))
+
+
+def _prepare(settings: Settings, workspace: Workspace, records: Records, report: Report, ranks: Ranks) -> TrainingData:
+    """Return the images of the run; the first rank of a machine packs them, and the others find the pack.
+
+    Raises:
+        FextError: they are not there, or not the same for all ranks.
+
+    """
+    with ranks.first_of_node_ahead():
+        data = prepare(settings, workspace, records, report)
+    _need_images(data)
+    mine = float(zlib.crc32(listing_text(data.listing)))
+    [first] = ranks.agree([mine])
+    if ranks.most(mine != first):
+        raise FextError("The images changed while the processes of the job looked at them.", "Start it again.")
+    return data
+
+
+def need_equal_shares(settings: Settings, ranks: Ranks) -> None:
+    """See to it that every rank gets as many images of each batch as the others.
+
+    Raises:
+        UsageError: they cannot.
+
+    """
+    size, several = settings.training.batch_size, f"{ranks.count} processes"
+    if size % ranks.count:
+        raise UsageError(
+            f"training.batch_size = {size} is that of all processes, and {several} cannot share it equally.",
+            f"Choose a multiple of {ranks.count}, or another number of device.processes.",
+        )
+    if ranks.count > 1 and settings.objective.agreement and size // ranks.count % RECONSTRUCTED:
+        raise UsageError(
+            f"With objective.agreement one image in {RECONSTRUCTED} is reconstructed, and {several} cannot share those "
+            f"of training.batch_size = {size} equally.",
+            f"Choose a multiple of {RECONSTRUCTED * ranks.count}.",
+        )
 
 
 def _need_images(data: TrainingData) -> None:
@@ -142,11 +193,18 @@ def _fit_shortcut(model: Autoencoder, data: TrainingData, settings: Settings, re
 
 
 def _with_found_batch(
-    settings: Settings, model: Autoencoder, data: TrainingData, device: Device, report: Report
+    settings: Settings, model: Autoencoder, data: TrainingData, *, device: Device, report: Report, ranks: Ranks
 ) -> Settings:
-    loss = step_loss(model.to(device.handle).train(), settings, device)
-    size = find_batch_size(loss, model.parameters(), images=data.train, settings=settings, device=device, report=report)
-    return settings.with_values({"training.batch_size": size, "training.find_batch": False})
+    """Return settings with the batch size that the first rank finds, as often as there are ranks."""
+    size = 0
+    with ranks.first_works() as works:
+        if works:
+            loss, weights = step_loss(model.to(device.handle).train(), settings, device), model.parameters()
+            size = find_batch_size(loss, weights, images=data.train, settings=settings, device=device, report=report)
+    [found] = ranks.agree([size])
+    settings = settings.with_values({"training.batch_size": int(found) * ranks.count, "training.find_batch": False})
+    need_equal_shares(settings, ranks)
+    return settings
 
 
 def _begin_stretch(standing: Standing, settings: Settings, data: TrainingData) -> None:
@@ -195,7 +253,7 @@ def _keep_epochs(standing: Standing, before: int, now: int) -> None:
         standing.stretch_end = standing.step + round((standing.stretch_end - standing.step) * now / before)
 
 
-def _work_of(settings: Settings, device: Device) -> dict[str, Any]:
+def _work_of(settings: Settings, device: Device, ranks: Ranks) -> dict[str, Any]:
     """Return what a training step is made of: what makes two of them the same to compile."""
     data, training = settings.data, settings.training
     return {
@@ -203,7 +261,7 @@ def _work_of(settings: Settings, device: Device) -> dict[str, Any]:
         "objective": settings.objective.model_dump(),
         "augmentation": settings.augmentation.model_dump(),
         "image": (data.image_height, data.image_width, data.grayscale),
-        "batch": (training.batch_size, training.micro_batch, training.loss),
+        "batch": (training.batch_size // ranks.count, training.micro_batch, training.loss),
         "precision": device.precision_name,
     }
 
@@ -212,26 +270,36 @@ def _run(
     session: Session, workspace: Workspace, records: Records, report: Report, before: Ledger | None = None
 ) -> TrainingResult:
     settings, device, data, standing = session.settings, session.device, session.data, session.standing
-    model = session.model.to(device.handle).train()
-    remove_unfinished(session.folder)
+    ranks, model = session.ranks, session.model.to(device.handle).train()
+    ranks.spread(model.state_dict().values())
+    if ranks.is_first:
+        remove_unfinished(session.folder)
     report.log(f"FextAE {settings.model.variant.capitalize()} on {device.name}, {device.precision_name}.")
+    if ranks.count > 1:
+        size = settings.training.batch_size
+        report.log(
+            f"{ranks.count} processes: of each batch of {size:,} images, every one takes {size // ranks.count:,}."
+        )
     report.log(f"{len(data.train):,} images to train on, {len(data.validation):,} held out, {data.skipped:,} skipped.")
 
     def seconds_left(step_seconds: float) -> float:
         plan = standing.plan
         return plan.end - standing.seconds if plan.unit == "s" else (plan.end - standing.step) * step_seconds
 
-    loss = step_loss(model, settings, device)
+    loss = step_loss(model, settings, device, ranks)
     step = TrainingStep(
         loss,
         model.parameters(),
         settings=settings.device,
         device=device,
-        work=_work_of(settings, device),
+        work=_work_of(settings, device, ranks),
         seconds_left=seconds_left,
         before=before,
         report=report,
+        ranks=ranks,
     )
+    if not ranks.is_first:
+        return Trainer(session, step, None, records, report).train()
     epoch = standing.epoch + standing.step_in_epoch / steps_of_epoch(len(data.train), settings.training.batch_size)
     folder = workspace.validation / session.name
     probes = Probes(data, folder, settings.training, device=device, report=report, epoch=epoch)

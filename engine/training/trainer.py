@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from engine.checkpoints import IMAGES_FILE
 from engine.device import Device
+from engine.distributed.ranks import Ranks
 from engine.errors import FextError, Interrupted
 from engine.feeder import Feeder
 from engine.files import replace_file
@@ -40,8 +40,9 @@ from engine.training.checkpoint import (
     remove_states_without_tag,
     save_state,
 )
+from engine.training.clock import Clock
 from engine.training.compiling import TrainingStep
-from engine.training.loss import image_keys
+from engine.training.loss import StepLoss, image_keys, step_loss
 from engine.training.memory import memory_gb
 from engine.training.optimizer import SKIPS_IN_A_ROW, Account, Optimizer
 from engine.training.order import batch_of, epoch_order, steps_of_epoch
@@ -76,8 +77,8 @@ class TrainingResult:
 class Session:
     """What a run is made of: its name and number in the records, its folder, and all that it trains with.
 
-    ``tensors`` are those beside the weights in a saved state, empty for a new run; ``abandoned`` are the states that
-    this session leaves behind with its first save.
+    ``tensors`` are those beside the weights in a saved state, empty for a new run; ``ranks`` are those that train
+    together; ``abandoned`` are the states that this session leaves behind with its first save.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Session:
     model: Autoencoder
     standing: Standing
     tensors: Mapping[str, Tensor]
+    ranks: Ranks
     abandoned: Abandoned = NOTHING_ABANDONED
 
 
@@ -96,15 +98,19 @@ class Trainer:
     """Takes a session from where it stands to the end of its plan, or to a stop.
 
     Before the first step, after each epoch, at the end and in between as the settings ask, it validates and saves.
-    Values leave the device only on steps that report.
+    Values leave the device only on steps that report. Of several ranks, each goes through the same steps with its part
+    of every batch, and the first one tells, draws and saves; ``probes`` are its.
     """
 
-    def __init__(self, session: Session, step: TrainingStep, probes: Probes, records: Records, report: Report) -> None:
+    def __init__(
+        self, session: Session, step: TrainingStep, probes: Probes | None, records: Records, report: Report
+    ) -> None:
         self.session = session
         self.settings = session.settings
         self.device = session.device
         self.data = session.data
         self.model = session.model
+        self.ranks = session.ranks
         self.standing = session.standing
         self.plan = session.standing.plan
         self.step = step
@@ -115,32 +121,43 @@ class Trainer:
         self.optimizer = Optimizer(self.model, training, self.device, session.tensors)
         self.average = WeightAverage(self.model, training.ema) if training.ema else None
         put_raw_tensors(self.model, session.tensors)
-        self.accumulation = Accumulation(step, self.model.parameters(), training, self.standing, report)
+        self.accumulation = Accumulation(
+            step,
+            self.model.parameters(),
+            training,
+            self.standing,
+            report,
+            ranks=self.ranks,
+            rehearsal=self._rehearsal(),
+        )
         self.steps_of_epoch = steps_of_epoch(len(self.data.train), training.batch_size)
         self.report_every = max(1, self.steps_of_epoch // _REPORTS_AN_EPOCH)
         self._feeder = Feeder(self.data.train, self.device)
         held_out = self.data.validation
-        self._validation = Validation(held_out, self.device, self.settings) if len(held_out) else None
-        self._clock = math.inf
+        self._validation = Validation(held_out, self.device, self.settings, self.ranks) if len(held_out) else None
+        self._clock = Clock(self.standing.seconds, self.ranks, report)
         self._best: Snapshot | None = None
         self._abandoned = session.abandoned
         self._saved = -math.inf
         self._saved_step = -1
-        self._began = time.monotonic()
+        self._began = self._clock.now
         self._told = 0.0
         self._interval = (0.0, 0)
         self._rate = 0.0
 
     def train(self) -> TrainingResult:
         """Train to the plan's end or to a stop, save, and tell how it went."""
-        self.session.folder.mkdir(parents=True, exist_ok=True)
-        replace_file(self.session.folder / IMAGES_FILE, listing_text(self.data.listing))
+        if self.ranks.is_first:
+            self.session.folder.mkdir(parents=True, exist_ok=True)
+            replace_file(self.session.folder / IMAGES_FILE, listing_text(self.data.listing))
         if self.standing.validation_due:
             self._validate_and_save()
         self._start_clock()
-        with suppress(Interrupted):  # broken off while it compiled: the step at hand is not taken
-            while self._share() < 1 and not self.report.stopping():
+        try:
+            while self._share() < 1 and not self._clock.stopping:
                 self._train_epoch()
+        except Interrupted:  # broken off while it compiled: the step at hand is not taken
+            self.ranks.part()
         self._stop_clock()
         finished = self._share() >= 1
         if finished and self._saved_step != self.standing.step:
@@ -167,12 +184,13 @@ class Trainer:
             self._take_step(images, image_keys(self.settings, epoch, numbers))
             if standing.step_in_epoch % self.report_every == 0 or standing.step_in_epoch == self.steps_of_epoch:
                 self._tell_metrics()
+            self._clock.look()
             self._tell_progress()
             if self._validates_between():
                 self._stop_clock()
                 self._validate_and_save()
                 self._start_clock()
-            if self._share() >= 1 or self.report.stopping():
+            if self._share() >= 1 or self._clock.stopping:
                 break
             if self._saves_between():
                 self._stop_clock()
@@ -190,7 +208,7 @@ class Trainer:
             len(self.data.train), training.seed, epoch, shuffle=data.shuffle, buffer=data.shuffle_buffer
         )
         for step in range(self.standing.step_in_epoch, self.steps_of_epoch):
-            yield batch_of(order, step, training.batch_size)
+            yield self.ranks.share_of(batch_of(order, step, training.batch_size))
 
     def _take_step(self, images: Tensor, keys: Tensor) -> None:
         standing, training = self.standing, self.settings.training
@@ -199,7 +217,7 @@ class Trainer:
         standing.interval_steps += 1
         standing.step += 1
         standing.step_in_epoch += 1
-        standing.images += len(images)
+        standing.images += training.batch_size
         self.optimizer.step(loss, standing.step, self._rate)
         if self.average:
             self.average.update(standing.step)
@@ -207,18 +225,20 @@ class Trainer:
     # --- Time -----------------------------------------------------------------------------------------------
 
     def _start_clock(self) -> None:
-        self._clock = time.perf_counter()
-        self._interval = (self._clock, self.standing.images)
+        self._clock.start()
+        self._interval = (time.perf_counter(), self.standing.images)
 
     def _stop_clock(self) -> None:
-        self.standing.seconds = self._seconds()
-        self._clock = math.inf
-
-    def _seconds(self) -> float:
-        return self.standing.seconds + max(0.0, time.perf_counter() - self._clock)
+        self.standing.seconds = self._clock.stop()
 
     def _share(self) -> float:
-        return self.plan.share(self.standing.step, self._seconds())
+        return self.plan.share(self.standing.step, self._clock.seconds)
+
+    def _rehearsal(self) -> StepLoss | None:
+        """Return the loss of a rank alone, where there are others and memory can run out without ending the process."""
+        if self.ranks.count == 1 or not self.device.is_gpu:
+            return None
+        return step_loss(self.model, self.settings, self.device)
 
     def _epoch_now(self) -> float:
         return self.standing.epoch + self.standing.step_in_epoch / self.steps_of_epoch
@@ -230,7 +250,7 @@ class Trainer:
         if now - self._told < _PROGRESS_SECONDS and self._share() < 1:
             return
         self._told = now
-        done = self.standing.step if self.plan.unit == "steps" else self._seconds()
+        done = self.standing.step if self.plan.unit == "steps" else self._clock.seconds
         self.report.progress("training", done - self.plan.start, self.plan.end - self.plan.start, self.plan.unit)
 
     def _tell_metrics(self) -> None:
@@ -285,17 +305,19 @@ class Trainer:
             return False
         steps, seconds = training.validate_every_steps, training.validate_every_seconds
         is_step = bool(steps) and standing.step % steps == 0
-        return is_step or bool(seconds and self._seconds() - standing.validated_seconds >= seconds)
+        return is_step or bool(seconds and self._clock.seconds - standing.validated_seconds >= seconds)
 
     def _validate_and_save(self) -> None:
         """Validate where images are held out, and save; asked to stop in between, leave both due."""
         standing = self.standing
         if self._validation is None:
             self._look_at_probes()
+            self._clock.look()
             self._save(None, now=self._share() >= 1)
             return
         standing.validation_due = True
         measured = self._validation.measure(self._shown(), self.report)
+        self._clock.look()
         if measured is None:
             return
         standing.validation_due = False
@@ -304,10 +326,12 @@ class Trainer:
         self.report.metrics(standing.step, self._epoch_now(), values)
         self._spend_patience(measured["psnr"])
         self._look_at_probes()
-        self._save(measured["psnr"], now=self._share() >= 1 or self.report.stopping())
+        self._save(measured["psnr"], now=self._share() >= 1 or self._clock.stopping)
 
     def _look_at_probes(self) -> None:
         """Draw the probe images where this is an epoch to do so, or the end; a run does not end for want of them."""
+        if self.probes is None:
+            return
         at_end = not self.standing.step_in_epoch and self.probes.is_due(self.standing.epoch)
         if not (at_end or self._share() >= 1):
             return
@@ -347,7 +371,7 @@ class Trainer:
         short epochs do not wait for the disk.
         """
         standing = self.standing
-        is_due = now or self._is_save_due() or time.monotonic() - self._saved > _SAVE_SECONDS
+        is_due = now or self._is_save_due() or self._clock.now - self._saved > _SAVE_SECONDS
         best = standing.best_psnr
         is_best = psnr is not None and math.isfinite(psnr) and (best is None or psnr > best)
         if is_best:
@@ -355,11 +379,16 @@ class Trainer:
         tags = self._kept_tags()
         if not (is_due or is_best or tags):
             return
-        snapshot = self._snapshot(psnr)
-        if is_best or self._validation is None:
-            self._best = snapshot
+        with self.ranks.first_works() as works:
+            if works:
+                snapshot = self._snapshot(psnr)
+                if is_best or self._validation is None:
+                    self._best = snapshot
+                if is_due or tags:
+                    self._write(snapshot, tags)
         if is_due or tags:
-            self._write(snapshot, tags)
+            self._clock.look()
+            self._saved, self._saved_step = self._clock.now, standing.step
 
     def _saves_between(self) -> bool:
         """Return whether a save is due within an epoch that has not just been made; its end has one of its own."""
@@ -371,8 +400,8 @@ class Trainer:
         standing, training = self.standing, self.settings.training
         steps, minutes = training.checkpoint_steps, training.keep_every_minutes
         is_step = bool(steps) and standing.step % steps == 0
-        is_kept = bool(minutes) and self._seconds() - standing.kept_seconds >= minutes * 60
-        unsaved = time.monotonic() - max(self._saved, self._began)
+        is_kept = bool(minutes) and self._clock.seconds - standing.kept_seconds >= minutes * 60
+        unsaved = self._clock.now - max(self._saved, self._began)
         return is_step or is_kept or unsaved > training.checkpoint_minutes * 60
 
     def _kept_tags(self) -> list[str]:
@@ -400,8 +429,6 @@ class Trainer:
             gone += drop_oldest(self.session.folder, keep)
         self._forget(gone)
         remove_states_without_tag(self.session.folder)
-        self._saved = time.monotonic()
-        self._saved_step = self.standing.step
 
     def _write_state(self, snapshot: Snapshot, tags: list[str]) -> None:
         state = save_state(self.session.folder, snapshot)

@@ -1,12 +1,15 @@
 """How well the images held out are reconstructed, measured while training."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.device import Device
+from engine.distributed.ranks import ALONE, Ranks
 from engine.feeder import Feeder
-from engine.images.dataset import Subset
+from engine.images.dataset import Indices, Subset
 from engine.metrics import mean_absolute_error, mean_squared_error, psnr_of, structural_similarity
 from engine.models import Autoencoder
 from engine.report import Report
@@ -18,9 +21,13 @@ NAMES = ("loss", "mae", "mse", "psnr", "ssim")
 
 
 class Validation:
-    """Measures a model on the images held out; they are sent through in batches, and only the sums leave the device."""
+    """Measures a model on the images held out; they are sent through in batches, and only the sums leave the device.
 
-    def __init__(self, subset: Subset, device: Device, settings: Settings) -> None:
+    All ranks take part, each with batches of its own.
+    """
+
+    def __init__(self, subset: Subset, device: Device, settings: Settings, ranks: Ranks = ALONE) -> None:
+        self._ranks = ranks
         self._count = len(subset)
         self._feeder = Feeder(subset, device)
         self._device = device
@@ -34,22 +41,29 @@ class Validation:
         The loss is that of the network's output; errors are of what a person sees, clamped and rounded to 8 bits, on
         the scale [0, 1], PSNR in dB averaged over images.
         """
-        everything = np.arange(self._count, dtype=np.int64)
-        parts = (everything[start : start + self._batch_size] for start in range(0, self._count, self._batch_size))
         sums = torch.zeros(len(NAMES), dtype=torch.float64, device=self._device.handle)
         was_training = model.training
         model.eval()
         done = 0
-        for numbers, stored in self._feeder.batches(parts):
-            if report.stopping():
+        for numbers, stored in self._feeder.batches(self._batches()):
+            [stopping] = self._ranks.agree([report.stopping()])
+            if stopping:
                 break
-            sums += self._sums(model, stored)
-            done += len(numbers)
+            if len(numbers):
+                sums += self._sums(model, stored)
+            done = min(done + self._batch_size * self._ranks.count, self._count)
             report.progress("validating", done, self._count, "images")
         model.train(was_training)
         if done < self._count:
             return None
-        return dict(zip(NAMES, (sums / self._count).tolist(), strict=True))
+        return dict(zip(NAMES, (self._ranks.total(sums) / self._count).tolist(), strict=True))
+
+    def _batches(self) -> Iterator[Indices]:
+        """Yield this rank's batches: as many as the others have, the last one perhaps empty."""
+        everything = np.arange(self._count, dtype=np.int64)
+        for start in range(0, self._count, self._batch_size * self._ranks.count):
+            own = start + self._batch_size * self._ranks.number
+            yield everything[own : own + self._batch_size]
 
     def _sums(self, model: Autoencoder, stored: Tensor) -> Tensor:
         images = to_float(stored)

@@ -162,3 +162,8 @@ def device_option(command: Decorated) -> Decorated:
         "--device", metavar="auto|cpu|gpu[:N]", expose_value=False, callback=keep,
         help="Where to compute; auto: the GPU where there is one.",
     )(command)  # fmt: skip
+
+
+def processes_option(command: Decorated) -> Decorated:
+    """Add ``--processes N`` or ``all``."""
+    return setting_option("--processes", "device.processes", metavar="N|all")(command)

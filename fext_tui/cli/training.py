@@ -12,7 +12,14 @@ from engine.workspace import check_name
 from fext_tui.cli.forecast import tell_forecast
 from fext_tui.cli.grid import combinations, submit_grid
 from fext_tui.cli.invocation import Invocation, existing_images
-from fext_tui.cli.options import device_option, global_options, image_size_option, job_options, setting_option
+from fext_tui.cli.options import (
+    device_option,
+    global_options,
+    image_size_option,
+    job_options,
+    processes_option,
+    setting_option,
+)
 from fext_tui.cli.submission import perform
 
 
@@ -28,6 +35,7 @@ from fext_tui.cli.submission import perform
 @setting_option("--learning-rate", "training.learning_rate")
 @setting_option("--seed", "training.seed")
 @device_option
+@processes_option
 @setting_option("--compile", "device.compile")
 @click.option(
     "--grid", metavar="GROUP.FIELD=A,B,…", multiple=True,
@@ -76,6 +84,7 @@ def train(
 @setting_option("--additional-epochs", "training.additional_epochs")
 @setting_option("--minutes", "training.minutes", help_text="Minutes to train from here.")
 @device_option
+@processes_option
 @job_options
 @global_options
 @click.pass_obj

@@ -21,7 +21,8 @@ from photographs import draw_photographs
 from rich.table import Table
 
 from engine.checkpoints import find_checkpoint
-from engine.embeddings import EmbeddingWriter, Origin
+from engine.embedding_writer import EmbeddingWriter
+from engine.embeddings import Origin
 from engine.encoding import embedded, encode
 from engine.images.parallel import worker_count
 from engine.images.scan import ImageFile, scan

@@ -183,7 +183,8 @@ def _network(options: argparse.Namespace, temporary: Path) -> tuple[Autoencoder,
     workspace = Workspace(options.resources or temporary).create()
     if not options.checkpoint:
         print(f"Training for {options.minutes:g} minutes …", file=sys.stderr)
-        own = {"data.folder": str(options.folder.absolute()), "training.minutes": options.minutes}
+        folder = str(options.folder.absolute())
+        own = {"data.folder": folder, "training.minutes": options.minutes, "training.probe_images": 0}
         settings = from_layers(("", PRESETS.get(options.preset, {})), ("", own))
         with Records(workspace) as records:
             run = records.add_run("features", settings.model.variant)

@@ -30,7 +30,7 @@ def test_training_is_measured_against_peak_eager_and_naive(tmp_path: Path) -> No
 def test_an_unknown_benchmark_is_refused() -> None:
     ended = subprocess.run([CHECKOUT / "scripts/bench", "nothing"], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "There are: analyze, encode, features, models, pack, train, ui." in ended.stderr
+    assert "There are: analyze, distributed, encode, features, models, pack, train, ui." in ended.stderr
 
 
 def test_packing_is_measured_against_decoding(tmp_path: Path) -> None:
@@ -40,6 +40,16 @@ def test_packing_is_measured_against_decoding(tmp_path: Path) -> None:
     account = json.loads(ended.stdout)
     assert account["images"] == 12
     assert account["share_of_decode"] == pytest.approx(account["img_s"] / account["decode_img_s"])
+
+
+def test_several_processes_are_measured_beside_one(tmp_path: Path) -> None:
+    options = ("--json", "--processes", "2", "--image-size", "16", "--batch-size", "4", "--rounds", "1")
+    command = [sys.executable, CHECKOUT / "scripts/benchmarks/bench_distributed.py", "--device", "cpu", *options]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    account = json.loads(ended.stdout)
+    assert account["processes"] == 2
+    assert account["vs_one_process"] == pytest.approx(account["img_s"] / account["one_process_img_s"])
+    assert account["launch_s"] > account["agree_ms"] / 1000 > 0
 
 
 def test_models_are_compared_on_images_held_out(tmp_path: Path) -> None:
