@@ -22,8 +22,11 @@ WHITENED_VALUES = 256
 """Principal components of a pyramid that whitened vectors have, at most."""
 
 _FEWEST_FOR_A_CODE = 8
+"""Latent channels from which on the last one may tell the kind of a patch."""
+
 _FITTED_PIXELS = 1024 * 128 * 128
 _FITTED_IMAGES = 2, 1024
+"""What the shortcut is fitted to: so many pixels in all, and at least and at most so many images."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,12 @@ def stages_of(variant: Variant, downsampling: int) -> Widths:
     channels = (widths.channels + widths.channels[-1:] * extra)[:count]
     blocks = (widths.blocks + widths.blocks[-1:] * extra)[:count]
     return Widths(channels, blocks, widths.bases)
+
+
+def latent_shape(settings: ModelSettings, height: int, width: int) -> tuple[int, int, int]:
+    """Return (Z, h, w) of the latent of an image of this size: h = ⌈height / downsampling⌉, and w likewise."""
+    step = settings.downsampling
+    return settings.latent_channels, -(-height // step), -(-width // step)
 
 
 def bases_of(settings: ModelSettings) -> int:

@@ -17,6 +17,7 @@ from engine.checkpoints import (
     bytes_of,
     checkpoint_facts,
     find_checkpoint,
+    is_whole,
     not_understood,
     read_config,
     read_json,
@@ -173,6 +174,8 @@ def _states(run: Path) -> Iterable[StateFacts]:
     tags = tags_of(run)
     for state in sorted(states_of(run), key=lambda one: (step_of(one), one.name)):
         names = tuple(tag for tag, path in tags.items() if path == state)
+        if not is_whole(state, contents=False):
+            continue
         try:
             config = read_config(state)
         except FextError:
@@ -234,12 +237,8 @@ def summary_of(records: Records, details: CheckpointDetails) -> dict[str, Any]:
 
 def _told(records: Records, name: str, step: int) -> dict[str, float | None]:
     run = records.run_named(name)
-    told: dict[str, float | None] = dict.fromkeys(("train/loss", "validation/loss", "validation/ssim"))
-    if run:
-        for metric in told:
-            values = (row["value"] for row in reversed(records.curve(run["id"], metric)) if row["step"] <= step)
-            told[metric] = next(values, None)
-    return told
+    metrics = ("train/loss", "validation/loss", "validation/ssim")
+    return {metric: records.value_at(run["id"], metric, step) if run else None for metric in metrics}
 
 
 def summary_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -1,4 +1,4 @@
-"""The checkpoints of a workspace: finding, listing and deleting them, without loading weights.
+"""The checkpoints of a workspace: finding and listing them, without loading weights.
 
 A run has the folder ``checkpoints/NAME`` with one folder a saved state, ``step-00000120``, and links to them:
 ``best``, ``last``, and those kept, ``epoch-0005`` and ``kept-00000120``. A state is a folder with ``complete.json``,
@@ -9,11 +9,10 @@ in it is a pickle.
 import csv
 import difflib
 import hashlib
-import io
 import json
 import math
 import re
-import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +21,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from engine.architecture import latent_shape
 from engine.errors import FextError, UsageError
-from engine.files import printable
-from engine.foreign import field, finite, text, whole
+from engine.files import measure_folder, printable
+from engine.foreign import field, finite, read_object, text, whole
 from engine.settings import Settings
 from engine.workspace import Workspace, check_name
 
@@ -34,6 +34,9 @@ TRAINING_TENSORS_FILE = "training_state.safetensors"
 TRAINING_FILE = "training_state.json"
 COMPLETE_FILE = "complete.json"
 IMAGES_FILE = "images.csv"
+
+ALWAYS_KEPT = ("best", "last")
+"""The tags that a run's name stands for, the first that is there; their states are never pruned."""
 
 TRAIN, VALIDATION = "train", "validation"
 """The subsets that `read_listing` names."""
@@ -94,9 +97,7 @@ def find_checkpoint(workspace: Workspace, reference: str) -> Path:
     name, _, tag = reference.partition("/")
     run = workspace.checkpoints / check_name(name, "checkpoint")
     tags = tags_of(run)
-    wanted = (
-        check_name(tag, "checkpoint") if tag else next((known for known in ("best", "last") if known in tags), "best")
-    )
+    wanted = check_name(tag, "checkpoint") if tag else _default(tags)
     if wanted not in tags:
         raise _unknown(workspace, name, tag, tags)
     state = tags[wanted]
@@ -104,10 +105,15 @@ def find_checkpoint(workspace: Workspace, reference: str) -> Path:
     return state
 
 
+def _default(tags: Mapping[str, Path]) -> str:
+    """Return the tag that a run's name alone stands for."""
+    return next((tag for tag in ALWAYS_KEPT if tag in tags), ALWAYS_KEPT[0])
+
+
 def _unknown(workspace: Workspace, name: str, tag: str, tags: Mapping[str, Path]) -> UsageError:
     if tags:
-        return UsageError(f"Checkpoint {name!r} has no {tag!r}.", f"It has {', '.join(tags)}.")
-    names = [path.name for path in _runs(workspace)]
+        return UsageError(f"Checkpoint {name!r} has no {tag!r}.", f"It has {', '.join(map(printable, tags))}.")
+    names = [printable(path.name) for path in workspace.checkpoints.glob("[!.]*") if tags_of(path)]
     near = difflib.get_close_matches(name, names, n=1)
     known = ", ".join(sorted(names)[:8]) if names else "none yet: `fext train FOLDER` makes one"
     remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {known}."
@@ -117,11 +123,22 @@ def _unknown(workspace: Workspace, name: str, tag: str, tags: Mapping[str, Path]
 def tags_of(run: Path) -> dict[str, Path]:
     """Return the tags of a run's folder and the states they stand for; links that lead elsewhere do not count."""
     tags = {}
-    if run.is_dir():
-        for link in sorted(run.iterdir()):
-            if link.is_symlink() and len(link.readlink().parts) == 1 and _STATE.fullmatch(str(link.readlink())):
-                tags[link.name] = run / link.readlink()
+    for name in _names_in(run):
+        try:
+            target = str((run / name).readlink())
+        except OSError:  # no link, or one that has just gone
+            continue
+        if _STATE.fullmatch(target):
+            tags[name] = run / target
     return tags
+
+
+def _names_in(run: Path) -> list[str]:
+    """Return the names in a run's folder, sorted; nothing where it is none, or has just gone."""
+    try:
+        return sorted(path.name for path in run.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def step_of(state: Path) -> int:
@@ -133,7 +150,7 @@ def step_of(state: Path) -> int:
 
 def states_of(run: Path) -> list[Path]:
     """Return the folders of a run's states, whether a tag stands for them or not."""
-    return [path for path in run.iterdir() if _STATE.fullmatch(path.name)]
+    return [run / name for name in _names_in(run) if _STATE.fullmatch(name)]
 
 
 def find_resumable(workspace: Workspace, reference: str) -> Path:
@@ -165,10 +182,10 @@ def verify(state: Path, *, contents: bool = False) -> None:
         raise FextError(error.cause, _way_on(state)) from error
 
 
-def is_whole(state: Path) -> bool:
-    """Return whether a state is there with all that its mark lists, to the byte."""
+def is_whole(state: Path, *, contents: bool = True) -> bool:
+    """Return whether a state is there with all that its mark lists: to the byte, or without ``contents`` by size."""
     try:
-        _check(state, contents=True)
+        _check(state, contents=contents)
     except FextError:
         return False
     return True
@@ -176,13 +193,22 @@ def is_whole(state: Path) -> bool:
 
 def _check(state: Path, *, contents: bool) -> None:
     for name, facts in _mark(state)["files"].items():
-        path = state / name
-        if not path.is_file():
+        size = _file_bytes(state / name)
+        if size is None:
             raise _damaged(state, f"{name} is missing")
-        if path.stat().st_size != facts["bytes"]:
-            raise _damaged(state, f"{name} has {path.stat().st_size:,} bytes in place of {facts['bytes']:,}")
-        if contents and digest(path) != facts["blake2b"]:
+        if size != facts["bytes"]:
+            raise _damaged(state, f"{name} has {size:,} bytes in place of {facts['bytes']:,}")
+        if contents and digest(state / name) != facts["blake2b"]:
             raise _damaged(state, f"the contents of {name} are not those that were saved")
+
+
+def _file_bytes(path: Path) -> int | None:
+    """Return the size of a file; None where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _way_on(state: Path) -> str:
@@ -244,17 +270,18 @@ def read_listing(path: Path) -> list[tuple[str, str, str]]:
 
     """
     try:
-        lines = csv.reader(io.StringIO(path.read_bytes().decode(errors="surrogateescape"), newline=""))
-        if next(lines, []) != list(LISTING_COLUMNS):
-            raise ValueError("its first line is another")
-        return [(subset, name, content) for subset, name, content in lines]
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            lines = csv.reader(file)
+            if next(lines, []) != list(LISTING_COLUMNS):
+                raise ValueError("its first line is another")
+            return [(subset, name, content) for subset, name, content in lines]
     except (OSError, ValueError, csv.Error) as error:
         raise FextError(f"{path} cannot be read: {error}.", "Train again; the split of this run is lost.") from error
 
 
 def bytes_of(run: Path) -> int:
     """Return the size of a run's folder with all its states."""
-    return sum(path.stat().st_size for path in run.rglob("*") if path.is_file() and not path.is_symlink())
+    return measure_folder(run)[1]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -265,12 +292,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return read_object(path)
+    except (OSError, ValueError) as error:
         raise _damaged(path.parent, f"{path.name}: {error}") from error
-    if not isinstance(document, dict):
-        raise _damaged(path.parent, f"{path.name} is no object")
-    return document
 
 
 def read_config(state: Path) -> CheckpointConfig:
@@ -283,11 +307,13 @@ def read_config(state: Path) -> CheckpointConfig:
     document = read_json(state / CONFIG_FILE)
     try:
         settings = field(document, "settings", _settings)
+        data = settings.data
+        latent = latent_shape(settings.model, data.image_height, data.image_width)
         return CheckpointConfig(
             name=field(document, "name", text),
             settings=settings,
-            image_channels=field(document, "image_channels", partial(_equal, 1 if settings.data.grayscale else 3)),
-            latent=field(document, "latent", partial(_equal, latent_of(settings))),
+            image_channels=field(document, "image_channels", partial(_equal, 1 if data.grayscale else 3)),
+            latent=field(document, "latent", partial(_equal, latent)),
             parameters=field(document, "parameters", whole),
             flops=field(document, "flops", whole) if "flops" in document else None,
             step=field(document, "step", whole),
@@ -319,12 +345,6 @@ def _psnr(value: Any) -> float | None:
     return finite(value)
 
 
-def latent_of(settings: Settings) -> tuple[int, int, int]:
-    """Return (Z, h, w) of the latent of an image of the settings' size."""
-    step, data = settings.model.downsampling, settings.data
-    return settings.model.latent_channels, -(-data.image_height // step), -(-data.image_width // step)
-
-
 def _equal(expected: T, value: Any) -> T:
     """Return what settings tell, where a file tells the same."""
     if value != (list(expected) if isinstance(expected, tuple) else expected):
@@ -336,16 +356,19 @@ def _label(state: Path) -> str:
     return f"{state.parent.name}/{state.name}"
 
 
-def _runs(workspace: Workspace) -> list[Path]:
-    return [path for path in workspace.checkpoints.glob("[!.]*") if tags_of(path)]
-
-
 def list_checkpoints(workspace: Workspace) -> list[CheckpointFacts]:
-    """Return the facts of every run that has a whole checkpoint, newest first; damaged ones are left out."""
+    """Return the facts of every run that has a whole checkpoint, newest first; damaged ones are left out.
+
+    No contents are read but those of small files: a million states, or damaged ones of many gigabytes, hold up nobody.
+    """
     facts = []
-    for run in _runs(workspace):
+    for run in workspace.checkpoints.glob("[!.]*"):
+        tags = tags_of(run)
+        state = tags.get(_default(tags))
+        if state is None or not is_whole(state, contents=False):
+            continue
         try:
-            facts.append(checkpoint_facts(workspace, run.name))
+            facts.append(_facts(check_name(run.name, "checkpoint"), state, tags))
         except FextError:
             continue
     return sorted(facts, key=lambda one: -one.created)
@@ -359,8 +382,12 @@ def checkpoint_facts(workspace: Workspace, name: str) -> CheckpointFacts:
         FextError: it is damaged.
 
     """
-    config = read_config(find_checkpoint(workspace, name))
-    run = workspace.checkpoints / name
+    state = find_checkpoint(workspace, name)
+    return _facts(name, state, tags_of(state.parent))
+
+
+def _facts(name: str, state: Path, tags: Mapping[str, Path]) -> CheckpointFacts:
+    config = read_config(state)
     data = config.settings.data
     return CheckpointFacts(
         name=name,
@@ -373,8 +400,8 @@ def checkpoint_facts(workspace: Workspace, name: str) -> CheckpointFacts:
         latent=" × ".join(map(str, config.latent)),
         parameters=config.parameters,
         flops=config.flops,
-        bytes=bytes_of(run),
-        tags=tuple(tags_of(run)),
+        bytes=bytes_of(state.parent),
+        tags=tuple(tags),
     )
 
 
@@ -389,21 +416,3 @@ def existing_folder(workspace: Workspace, name: str) -> Path:
     if not run.is_dir() or run.is_symlink():
         raise _unknown(workspace, name, "", {})
     return run
-
-
-def delete_checkpoint(workspace: Workspace, name: str) -> None:
-    """Delete a run's folder with all its states, and its figures and probe images (``database/validation/NAME``).
-
-    Raises:
-        UsageError: there is none of that name.
-        FextError: it cannot be deleted.
-
-    """
-    for folder in (existing_folder(workspace, name), workspace.validation / name):
-        try:
-            if folder.exists():
-                shutil.rmtree(folder)
-        except OSError as error:
-            raise FextError(
-                f"{folder} cannot be deleted: {error.strerror or error}.", "Mend its permissions."
-            ) from error

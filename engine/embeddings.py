@@ -6,14 +6,10 @@ whole. What an encoding that was broken off has done lies in ``unfinished`` with
 """
 
 import csv
-import json
 import math
 import os
-import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self, get_args
@@ -24,8 +20,8 @@ from numpy.typing import NDArray
 
 from engine.checkpoints import digest
 from engine.errors import FextError
-from engine.files import printable, replace_file, sync_folder, write_error
-from engine.foreign import field, text, whole
+from engine.files import printable
+from engine.foreign import ARRAY_ERRORS, field, read_object, text, whole
 from engine.images.scan import ImageFile
 from engine.settings import Pooling
 
@@ -33,7 +29,7 @@ EMBEDDINGS_FILE = "embeddings.npy"
 INDEX_FILE = "index.csv"
 BUNDLE_FILE = "bundle.json"
 UNFINISHED = "unfinished"
-_BEFORE = "unfinished-before"
+BEFORE = "unfinished-before"
 """What was unfinished when another encoding began, which may be broken off before it has come as far."""
 
 Vectors = NDArray[np.float32] | NDArray[np.float16]
@@ -41,11 +37,10 @@ Vectors = NDArray[np.float32] | NDArray[np.float16]
 _Key = tuple[str, ...]
 """Path, bytes and time of change of an image file, as the index has them."""
 
-_COLUMNS = ("row", "path", "content_hash", "status", "bytes", "modified_ns")
-_ENCODED = "encoded"
+INDEX_COLUMNS = ("row", "path", "content_hash", "status", "bytes", "modified_ns")
+
 _AGAIN = "Encode the folder again: `fext encode CHECKPOINT FOLDER`."
 _TYPES = ("float32", "float16")
-_FLUSHED_EVERY_SECONDS = 10.0
 _LONGEST_REASON = 300
 
 
@@ -169,33 +164,34 @@ def folder_of(target: Path) -> str:
 
 def _read_bundle(path: Path) -> dict[str, Any]:
     try:
-        bundle = json.loads(path.read_text(encoding="utf-8"))
+        bundle = read_object(path)
         Origin.of(bundle)
         for name in ("checkpoint", "folder"):
             field(bundle, name, text)
         field(bundle, "rows", whole)
     except FileNotFoundError as error:
         raise FextError(f"There are no embeddings in {path.parent}.", _AGAIN) from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise damaged(path.parent, f"{path.name} cannot be understood: {error}") from error
-    return dict(bundle)
+    return bundle
 
 
 def _read_vectors(path: Path) -> Vectors:
     """Return the vectors (N, D) of a file that is whole."""
     header = _read_header(path)
     count, dim = header.shape
-    if path.stat().st_size != header.start + count * dim * header.kind.itemsize:
+    if header.bytes != header.start + count * dim * header.kind.itemsize:
         raise damaged(path.parent, f"{path.name} is not as long as {header.shape} {header.kind} are")
     return _mapped(path, header, count)
 
 
 class _Header(NamedTuple):
-    """What the first bytes of a NumPy file tell: shape and type of the values, and where they start."""
+    """What the first bytes of a NumPy file tell: shape and type of the values, where they start; and its size."""
 
     shape: tuple[int, int]
     kind: np.dtype[np.float32] | np.dtype[np.float16]
     start: int
+    bytes: int
 
 
 def _read_header(path: Path) -> _Header:
@@ -205,12 +201,12 @@ def _read_header(path: Path) -> _Header:
             if npy.read_magic(file) != (1, 0):
                 raise ValueError("it is of another version than 1.0")
             shape, is_by_columns, kind = npy.read_array_header_1_0(file)
-            start = file.tell()
-    except (OSError, ValueError) as error:
+            start, size = file.tell(), os.fstat(file.fileno()).st_size
+    except ARRAY_ERRORS as error:
         raise damaged(path.parent, f"{path.name} cannot be read: {error}") from error
     if len(shape) != 2 or min(shape) < 0 or is_by_columns or kind not in (np.float32, np.float16):
         raise damaged(path.parent, f"{path.name} holds {kind} of shape {shape}, no vectors in rows")
-    return _Header(shape, kind, start)
+    return _Header(shape, kind, start, size)
 
 
 def _mapped(path: Path, header: _Header, rows: int) -> Vectors:
@@ -227,9 +223,9 @@ def _read_index(path: Path, *, broken_off: bool = False) -> list[Indexed]:
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             lines = csv.reader(file)
-            assert tuple(next(lines, ())) == _COLUMNS
+            assert tuple(next(lines, ())) == INDEX_COLUMNS
             for line in lines:
-                is_whole = len(line) == len(_COLUMNS) and line[0] in {"", str(len(images))}
+                is_whole = len(line) == len(INDEX_COLUMNS) and line[0] in {"", str(len(images))}
                 if not is_whole and broken_off:
                     break
                 assert is_whole
@@ -261,7 +257,7 @@ class FormerVectors:
         """Read what there is, unless it is to be ``ignored``."""
         self._known: dict[_Key, tuple[Vectors, int, str]] = {}
         self._whole: list[_Key] = []
-        for part in () if ignored else (folder / _BEFORE, folder / UNFINISHED, folder):
+        for part in () if ignored else (folder / BEFORE, folder / UNFINISHED, folder):
             try:
                 if Origin.of(_read_bundle(part / BUNDLE_FILE)) != origin:
                     continue
@@ -303,128 +299,5 @@ def _broken_off(folder: Path, origin: Origin) -> tuple[list[Indexed], Vectors]:
     header = _read_header(path)
     if (header.shape[1], header.kind) != (origin.dim, np.dtype(origin.dtype)):
         raise damaged(folder, f"{path.name} holds vectors of another length or type")
-    rows = (path.stat().st_size - header.start) // (header.kind.itemsize * origin.dim)
+    rows = (header.bytes - header.start) // (header.kind.itemsize * origin.dim)
     return _read_index(folder / INDEX_FILE, broken_off=True), _mapped(path, header, rows)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1
-
-
-class EmbeddingWriter:
-    """Writes a set row by row, in bounded memory; it takes the place of an older one when it is whole.
-
-    Until then it lies in ``unfinished``, where `FormerVectors` finds what there is of it.
-    """
-
-    def __init__(self, target: Path, origin: Origin, bundle: Mapping[str, Any]) -> None:
-        self.rows = 0
-        self.skipped = 0
-        self._target = target
-        self._folder = target / UNFINISHED
-        self._origin = origin
-        self._bundle = {**bundle, **asdict(origin)}
-        self._kind = np.dtype(origin.dtype)
-        self._stack = ExitStack()
-        self._flushed = time.monotonic()
-
-    def __enter__(self) -> Self:
-        """Begin the files; what lay unfinished before stays readable to those who opened it."""
-        with self._told():
-            self._target.mkdir(parents=True, exist_ok=True)
-            self._keep_the_longer()
-            self._folder.mkdir()
-            self._values = self._stack.enter_context((self._folder / EMBEDDINGS_FILE).open("wb"))
-            self._index = self._stack.enter_context(
-                (self._folder / INDEX_FILE).open("w", encoding="utf-8", errors="surrogateescape", newline="")
-            )
-            self._write_header()
-            self._lines = csv.writer(self._index)
-            self._lines.writerow(_COLUMNS)
-            self._write_bundle()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the files; where they are not finished, what is in them stays for the next time."""
-        self._stack.close()
-        if not self.rows:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            if not any(self._target.iterdir()):
-                self._target.rmdir()
-
-    def _keep_the_longer(self) -> None:
-        """Put aside what was unfinished, unless what was put aside before had come further."""
-        aside = self._target / _BEFORE
-        if _size(self._folder / EMBEDDINGS_FILE) > _size(aside / EMBEDDINGS_FILE):
-            shutil.rmtree(aside, ignore_errors=True)
-            self._folder.rename(aside)
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def add(self, files: Sequence[ImageFile], vectors: Vectors, content_hashes: Sequence[str]) -> None:
-        """Add vectors (n, D) of images.
-
-        Raises:
-            FextError: a value is not finite, or larger than float16 holds; or the disk is full.
-
-        """
-        with np.errstate(over="ignore"):
-            values = np.ascontiguousarray(vectors, self._kind)
-        if not np.isfinite(values).all():
-            number = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
-            name = printable(files[number].path)
-            if np.isfinite(vectors[number]).all():
-                raise FextError(
-                    f"The vector of {name} holds values that {self._kind} cannot.", "Set encoding.dtype to float32."
-                )
-            raise FextError(f"The vector of {name} holds values that are not finite.", "Train again with a lower rate.")
-        with self._told():
-            self._values.write(values.data)
-            for file, content_hash in zip(files, content_hashes, strict=True):
-                facts = (content_hash, _ENCODED, file.bytes, file.modified_ns)
-                self._lines.writerow((self.rows, file.path, *facts))
-                self.rows += 1
-            if time.monotonic() - self._flushed > _FLUSHED_EVERY_SECONDS:
-                self._values.flush()
-                self._index.flush()
-                self._flushed = time.monotonic()
-
-    def skip(self, path: str, reason: str) -> None:
-        """Add an image that could not be read."""
-        with self._told():
-            self._lines.writerow(("", path, "", reason, "", ""))
-        self.skipped += 1
-
-    def finish(self) -> None:
-        """Put the files in place of older ones; ``bundle.json`` comes last and holds the digest of the vectors."""
-        with self._told():
-            self._write_header()
-            for file in (self._values, self._index):
-                file.flush()
-                os.fsync(file.fileno())
-            self._stack.close()
-            self._bundle |= {"rows": self.rows, "skipped": self.skipped}
-            self._bundle["embeddings_blake2b"] = digest(self._folder / EMBEDDINGS_FILE)
-            self._write_bundle()
-            (self._target / BUNDLE_FILE).unlink(missing_ok=True)
-            for name in (EMBEDDINGS_FILE, INDEX_FILE, BUNDLE_FILE):
-                (self._folder / name).replace(self._target / name)
-            sync_folder(self._target)
-            for left in (self._folder, self._target / _BEFORE):
-                shutil.rmtree(left, ignore_errors=True)
-
-    def _write_header(self) -> None:
-        """Write the header for the present number of rows; NumPy pads it, so that its length does not change."""
-        self._values.seek(0)
-        facts = {"descr": self._kind.newbyteorder("<").str, "fortran_order": False}
-        npy.write_array_header_1_0(self._values, {**facts, "shape": (self.rows, self._origin.dim)})
-
-    def _write_bundle(self) -> None:
-        content = {"rows": self.rows, **self._bundle, "created": time.time()}
-        replace_file(self._folder / BUNDLE_FILE, (json.dumps(content, indent=2) + "\n").encode())
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise write_error(self._target / EMBEDDINGS_FILE, error) from error

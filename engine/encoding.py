@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.checkpoints import find_checkpoint
+from engine.embedding_writer import EmbeddingWriter
 from engine.embeddings import (
     EMBEDDINGS_FILE,
     INDEX_FILE,
-    EmbeddingWriter,
     FormerVectors,
     KnownVector,
     Origin,

@@ -1,11 +1,42 @@
 """Values in files that another program, or another person, may have written: looked at before they are used."""
 
+import json
+import stat
+import tokenize
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 _BEYOND = 2**63
+_MOST_BYTES = 64 * 2**20
+"""More than any JSON file of ours has; a larger one is not read into memory."""
+
+ARRAY_ERRORS = (OSError, ValueError, EOFError, RecursionError, MemoryError, tokenize.TokenError)
+"""What NumPy raises for a file that holds no array; the last three where Python cannot parse the text of its header."""
 
 T = TypeVar("T")
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no regular file, is larger than any of ours, or holds no JSON object.
+
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no regular file")
+    if status.st_size > _MOST_BYTES:
+        raise ValueError(f"it has {status.st_size:,} bytes")
+    try:
+        document = json.loads(path.read_bytes())
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(document, dict):
+        raise ValueError("it holds no object")
+    return document
 
 
 def field(document: Any, name: str, check: Callable[[Any], T]) -> T:

@@ -1,12 +1,12 @@
 """Rankings of images by how unusual they are, as a search for anomalies leaves them; read without PyTorch."""
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import FextError
+from engine.foreign import field, finite, read_object, text, whole
 from engine.workspace import Workspace
 
 TABLE_FILE = "anomalies.csv"
@@ -15,7 +15,6 @@ SCORES = ("error", "local_error", "distance")
 """The scores of an image: of its reconstruction, of the worst part of it, and of its vector among known ones."""
 
 _PREFIX = "anomalies-"
-_TOLD = {"checkpoint": str, "folder": str, "images": int, "anomalies": int, "percentile": float, "thresholds": dict}
 
 
 class Ranking(NamedTuple):
@@ -36,8 +35,9 @@ def folder_of_ranking(workspace: Workspace, checkpoint: str, folder: Path) -> Pa
 
 
 def list_rankings(workspace: Workspace, checkpoint: str = "*") -> list[Ranking]:
-    """Return the rankings of a workspace, or of a checkpoint, newest first; what is none is passed over."""
-    reports = workspace.validation.glob(f"{checkpoint}/{_PREFIX}*/{REPORT_FILE}")
+    """Return the rankings of a workspace, or of a run's states, newest first; what is none is passed over."""
+    places = (f"{checkpoint}/{tag}{_PREFIX}*/{REPORT_FILE}" for tag in ("", "*/"))
+    reports = (report for place in places for report in workspace.validation.glob(place))
     found = [ranking for report in reports if (ranking := _ranking(workspace, report))]
     return sorted(found, key=lambda one: one.made, reverse=True)
 
@@ -45,14 +45,18 @@ def list_rankings(workspace: Workspace, checkpoint: str = "*") -> list[Ranking]:
 def _ranking(workspace: Workspace, report: Path) -> Ranking | None:
     table = report.with_name(TABLE_FILE)
     try:
-        made = table.stat().st_mtime
-        told = json.loads(report.read_bytes())
+        told = read_object(report)
+        return Ranking(
+            table=table,
+            checkpoint=field(told, "checkpoint", text),
+            folder=workspace.actual_path(field(told, "folder", text)),
+            images=field(told, "images", whole),
+            anomalies=field(told, "anomalies", whole),
+            percentile=field(told, "percentile", finite),
+            made=table.stat().st_mtime,
+        )
     except (OSError, ValueError):
         return None
-    if not isinstance(told, dict) or not all(isinstance(told.get(name), kind) for name, kind in _TOLD.items()):
-        return None
-    folder = workspace.actual_path(told["folder"])
-    return Ranking(table, told["checkpoint"], folder, told["images"], told["anomalies"], told["percentile"], made)
 
 
 def read_ranking(table: Path) -> Iterator[dict[str, Any]]:
@@ -72,12 +76,11 @@ def read_ranking(table: Path) -> Iterator[dict[str, Any]]:
 
 def _image(line: dict[str, str]) -> dict[str, Any]:
     """Return the columns of a line, all but the path as numbers; what has no label has None."""
-    values: dict[str, Any] = {name: float(text) if text else None for name, text in line.items() if name != "path"}
-    label = values["label"]
+    values = {name: float(value) for name, value in line.items() if name not in {"path", "label"}}
     return {
         **values,
         "rank": int(line["rank"]),
         "path": line["path"],
         "is_anomaly": line["is_anomaly"] == "1",
-        "label": None if label is None else int(label),
+        "label": int(line["label"]) if line["label"] else None,
     }

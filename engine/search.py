@@ -129,11 +129,16 @@ def _sets(workspace: Workspace, records: Records, checkpoint: str = "", folder: 
 
 
 def _recorded(workspace: Workspace, records: Records, checkpoint: str, folder: str) -> Iterator[tuple[Path, Row]]:
-    """Yield the places of embeddings, each once, and their newest record; what lies there may be damaged."""
+    """Yield the places of embeddings, each once, and their newest record; what lies there may be damaged.
+
+    All are in the workspace: records of another's lead nowhere else.
+    """
     wanted = workspace.stored_path(workspace.actual_path(folder)) if folder else ""
     seen: set[str] = set()
     for row in records.embeddings():
-        place = workspace.actual_path(row["path"])
+        place = Path(os.path.normpath(workspace.actual_path(row["path"])))
+        if not place.is_relative_to(workspace.inference):
+            continue
         is_asked_for = checkpoint in {"", row["checkpoint"]} and wanted in {"", row["folder"]}
         if is_asked_for and row["path"] not in seen and (place / BUNDLE_FILE).is_file():
             seen.add(row["path"])

@@ -1,10 +1,9 @@
 """How much room the parts of a workspace take."""
 
-import os
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.files import measure_folder
 from engine.workspace import Workspace
 
 
@@ -19,7 +18,7 @@ class Room:
 
 
 def rooms(workspace: Workspace) -> list[Room]:
-    """Return the parts of a workspace, largest first; nothing counts twice. Links are not followed."""
+    """Return the parts of a workspace, largest first; nothing counts twice. Links within them are not followed."""
     parts = {
         "training images": workspace.images,
         "images to encode": workspace.inference_images,
@@ -34,19 +33,5 @@ def rooms(workspace: Workspace) -> list[Room]:
         "records": workspace.database.parent,
     }
     apart = frozenset(parts.values())
-    found = [Room(name, path, *_measure(path, apart - {path})) for name, path in parts.items()]
+    found = [Room(name, path, *measure_folder(path, apart - {path})) for name, path in parts.items()]
     return sorted(found, key=lambda one: -one.bytes)
-
-
-def _measure(folder: Path, apart: Collection[Path]) -> tuple[int, int]:
-    """Return files and bytes of a folder without those that are counted apart."""
-    files = count = 0
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if Path(place, name) not in apart]
-        for name in names:
-            try:
-                count += os.lstat(Path(place, name)).st_size
-            except FileNotFoundError:  # removed meanwhile
-                continue
-            files += 1
-    return files, count

@@ -4,11 +4,11 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from engine.checkpoints import bytes_of, checkpoint_facts, delete_checkpoint
+from engine.checkpoints import bytes_of, checkpoint_facts, existing_folder
 from engine.errors import FextError, UsageError
-from engine.files import replace_file
+from engine.files import measure_folder, replace_file
+from engine.foreign import read_object
 from engine.records import JobRow, Records, Row
 from engine.workspace import Workspace, check_name
 
@@ -23,15 +23,13 @@ def remove_logs(workspace: Workspace, records: Records) -> tuple[int, int]:
         FextError: one of them cannot be removed.
 
     """
-    busy = bool(records.jobs("queued", "running"))
-    kept = {workspace.log_of_job(job.id) for job in records.jobs("queued", "running")}
+    kept = {workspace.log_of_job(job.id) for job in records.jobs("queued", "running", limit=-1)}
     files = count = 0
     for path in sorted(workspace.logs.glob("[!.]*")):
-        if path in kept or (busy and not path.match("job-*.log")):
+        if path in kept or (kept and not path.match("job-*.log")):
             continue
-        inside = [one for one in path.rglob("*") if not one.is_dir()] if _is_folder(path) else [path]
-        files += len(inside)
-        count += sum(one.lstat().st_size for one in inside)
+        more, size = measure_folder(path) if _is_folder(path) else (1, path.lstat().st_size)
+        files, count = files + more, count + size
         _remove(path)
     return files, count
 
@@ -67,7 +65,7 @@ def rename_run(workspace: Workspace, records: Records, name: str, wanted: str) -
         FextError: a folder cannot be renamed; nothing is changed then.
 
     """
-    run = records.existing_run(name)
+    run = records.existing_run(check_name(name, "run"))
     check_name(wanted, "run")
     folders = [workspace.checkpoints / name, workspace.validation / name, *belongings(workspace, name).values()]
     if records.run_named(wanted) or any(folder.with_name(wanted).exists() for folder in folders):
@@ -95,7 +93,7 @@ def rename_run(workspace: Workspace, records: Records, name: str, wanted: str) -
 def needed_by_job(records: Records, name: str) -> JobRow | None:
     """Return a job that runs or waits and needs a run or its checkpoint, if there is one."""
     run = (records.run_named(name) or {}).get("id")
-    for job in records.jobs("queued", "running"):
+    for job in records.jobs("queued", "running", limit=-1):
         of_run = job.run is not None and job.run == run
         if of_run or str(job.arguments.get("checkpoint", "")).partition("/")[0] == name:
             return job
@@ -114,20 +112,14 @@ def _tell_files(workspace: Workspace, name: str, wanted: str) -> None:
     """
     for folder in (workspace.inference, workspace.exports, workspace.validation):
         for path in (*folder.glob(f"{name}/**/*.json"), *folder.glob(f"{wanted}/**/*.json")):
-            document = _read(path)
+            try:
+                document = read_object(path)
+            except ValueError:
+                continue
             told, slash, tag = str(document.get("checkpoint", "")).partition("/")
             if told == name:
                 content = {**document, "checkpoint": f"{wanted}{slash}{tag}"}
                 replace_file(path, (json.dumps(content, indent=2) + "\n").encode())
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; nothing where it holds none."""
-    try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def rename_checkpoint(workspace: Workspace, records: Records, name: str, wanted: str) -> None:
@@ -168,8 +160,9 @@ def remove_checkpoint(workspace: Workspace, records: Records, name: str, also: I
         FextError: a file cannot be deleted.
 
     """
+    existing_folder(workspace, name)
     _refuse_in_use(records, name, "Delete it when that has ended.")
-    delete_checkpoint(workspace, name)
+    _remove_states_and_figures(workspace, name)
     if run := records.run_named(name):
         records.forget_checkpoints(run["id"], [row["tag"] for row in records.checkpoints(run["id"])])
     folders = belongings(workspace, name)
@@ -185,7 +178,8 @@ def delete_run(workspace: Workspace, records: Records, name: str, *, checkpoints
     With the checkpoints go the figures and probe images of ``database/validation/NAME``.
 
     Raises:
-        UsageError: there is no run of that name, or one of its jobs runs or waits.
+        UsageError: there is no run of that name, one of its jobs runs or waits, or one that needs its checkpoints;
+            or these are wanted of a name that can be none.
         FextError: a file cannot be deleted; the records of the run are then still there.
 
     """
@@ -193,10 +187,9 @@ def delete_run(workspace: Workspace, records: Records, name: str, *, checkpoints
     jobs = records.jobs_of_run(run["id"])
     if active := next((job for job in jobs if not job.has_ended), None):
         raise UsageError(f"Job {active.id} of run {name!r} is {active.state}.", f"Stop it first: fext stop {active.id}")
-    if checkpoints and (workspace.checkpoints / name).is_dir():
-        delete_checkpoint(workspace, name)
-    elif checkpoints:
-        remove_if_there(workspace.validation / name)
+    if checkpoints:
+        _refuse_in_use(records, name, "Delete it when that has ended.")
+        _remove_states_and_figures(workspace, name)
     for job in jobs:
         remove_if_there(workspace.log_of_job(job.id))
     with records.transaction():
@@ -205,8 +198,14 @@ def delete_run(workspace: Workspace, records: Records, name: str, *, checkpoints
         records.delete_run(run["id"])
 
 
+def _remove_states_and_figures(workspace: Workspace, name: str) -> None:
+    check_name(name, "checkpoint")
+    for folder in (workspace.checkpoints / name, workspace.validation / name):
+        remove_if_there(folder)
+
+
 def remove_if_there(path: Path) -> None:
-    """Remove a file, a link or a folder.
+    """Remove a file, a link or a folder; of links, in a folder too, not what they lead to.
 
     Raises:
         FextError: it cannot be removed.
@@ -225,6 +224,6 @@ def _remove(path: Path) -> None:
         if _is_folder(path):
             shutil.rmtree(path)
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise FextError(f"{path} cannot be removed: {error.strerror or error}.", "Mend its permissions.") from error

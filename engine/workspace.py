@@ -79,6 +79,10 @@ class Workspace:
         """Return the path that `stored_path` stored."""
         return self.root / stored
 
+    def training_folder(self, stored: str) -> Path:
+        """Return the folder of training images that is stored, the workspace's own where that is empty."""
+        return self.actual_path(stored) if stored else self.images
+
     def label_of(self, folder: Path) -> str:
         """Return a name for what is made of the images of a folder: the folder's own, and a digest of its path."""
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name)[:40] or "images"

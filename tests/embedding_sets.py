@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from engine.embeddings import EmbeddingWriter, Origin
+from engine.embedding_writer import EmbeddingWriter
+from engine.embeddings import Origin
 from engine.images.scan import scan
 from engine.records import Records
 from engine.report import CollectedReport

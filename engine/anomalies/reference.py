@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 
 from engine.anomalies.scoring import Neighborhood, Scores
 from engine.files import make_folder, replacing
+from engine.foreign import ARRAY_ERRORS
 from engine.rankings import SCORES
+
+_MOST_BYTES = 2**30
+"""More than the arrays of a reference have, whose vectors are kept below half of it."""
 
 Judge = Literal["validation", "training", "folder"]
 
@@ -54,6 +58,9 @@ class Reference:
 def read_reference(path: Path, key: str, dim: int) -> Reference | None:
     """Return the reference, with vectors (N, dim), that a file keeps under a key; None where none is whole."""
     try:
+        with zipfile.ZipFile(path) as file:
+            if sum(part.file_size for part in file.infolist()) > _MOST_BYTES:
+                return None
         with np.load(path, allow_pickle=False) as kept:
             judge, vectors, contents, scores = (kept[name] for name in ("judge", "vectors", "contents", "scores"))
             is_sound = (
@@ -66,7 +73,7 @@ def read_reference(path: Path, key: str, dim: int) -> Reference | None:
                 and bool(np.isfinite(vectors).all() and np.isfinite(scores).all())
                 and min(len(vectors) - 1, len(scores)) >= 1
             )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (*ARRAY_ERRORS, KeyError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         return None  # it is made anew
     return Reference(str(judge), vectors, contents, scores) if is_sound else None  # type: ignore[arg-type]
 

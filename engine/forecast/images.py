@@ -65,7 +65,7 @@ def count_images(data: DataSettings, workspace: Workspace, records: Records, mos
         FextError: a folder is missing, cannot be read, or holds no image.
 
     """
-    folder = workspace.actual_path(data.folder) if data.folder else workspace.images
+    folder = workspace.training_folder(data.folder)
     one = _count(folder, data, workspace, records, most)
     if data.validation_folder:
         other = _count(workspace.actual_path(data.validation_folder), data, workspace, records, most)

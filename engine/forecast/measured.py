@@ -4,13 +4,13 @@ import hashlib
 import json
 import socket
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from engine.errors import FextError
 from engine.files import make_folder, replace_file
+from engine.foreign import field, finite, read_object, whole
 from engine.records import JobRow, Records
 from engine.settings import Settings
 from engine.workspace import Workspace
@@ -60,6 +60,7 @@ def work_of(settings: Settings, lane: str) -> dict[str, Any]:
         "batch": (training.batch_size, training.micro_batch, training.loss, training.ema > 0),
         "precision": settings.device.precision,
         "compile": settings.device.compile,
+        "processes": settings.device.processes,
         "lane": lane,
         "host": socket.gethostname(),
     }
@@ -81,15 +82,16 @@ def find_measured(settings: Settings, lane: str, workspace: Workspace, records: 
 
 
 def _comparable(job: JobRow) -> Settings | None:
-    """Return the settings of a job that trained for some steps with a batch that they name."""
-    result = job.result or {}
-    if job.kind not in {"train", "resume"} or result.get("steps", 0) < _FEWEST_STEPS or not result.get("img_s"):
+    """Return the settings of a job that trained a run for some steps with a batch that they name."""
+    if job.kind not in {"train", "resume"} or job.run is None:
         return None
     try:
+        field(job.result, "steps", partial(whole, least=_FEWEST_STEPS))
+        field(job.result, "epochs", _amount)
         settings = Settings.model_validate(job.settings)
-    except ValidationError:  # of a version with other settings
+        return None if settings.training.find_batch or not field(job.result, "img_s", _amount) else settings
+    except ValueError:  # another version has other settings
         return None
-    return None if settings.training.find_batch else settings
 
 
 def _of_run(job: JobRow, settings: Settings, records: Records) -> Measured:
@@ -152,6 +154,22 @@ def read_probe(settings: Settings, lane: str, workspace: Workspace) -> Measured 
     if not path.is_file():
         return None
     try:
-        return Measured(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        told = read_object(path)
+        if not (step := field(told, "step", _amount)):
+            raise ValueError("step: 0 is no time")
+        at, held_out = (field(told, name, _amount) for name in ("at", "held_out"))
+        start, decode, memory = (field(told, name, _amount_or_none) for name in ("start", "decode", "memory"))
+    except (OSError, ValueError) as error:
         raise FextError(f"{path} cannot be understood: {error}.", "Delete it, and measure again.") from error
+    return Measured("probe", "", at, step, held_out, start, decode, memory)
+
+
+def _amount(value: Any) -> float:
+    """Return a number from 0 on that a file or a record holds."""
+    if (number := finite(value)) < 0:
+        raise ValueError(f"{number:g} is below 0")
+    return number
+
+
+def _amount_or_none(value: Any) -> float | None:
+    return None if value is None else _amount(value)

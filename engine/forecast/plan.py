@@ -98,9 +98,14 @@ def forecast(
         else Part("training", training_bytes(settings, size, images.train, gpu=lane != "cpu"), "calculated"),
         *_fitting(fitting_bytes(settings, size, images.train)),
     )
-    states = BEST_AND_LAST + (kept_states(training) or 0)
+    kept = kept_states(training)
+    states = BEST_AND_LAST + (kept or 0)
     disk = (
-        Part(f"{states} checkpoints", states * state_bytes(size, training), "calculated"),
+        Part(
+            f"{states} checkpoints" if kept is not None else f"{states} checkpoints, without those kept",
+            states * state_bytes(size, training),
+            "calculated",
+        ),
         *([Part("pack of the images", images.pack_bytes, "calculated")] if images.pack_bytes else []),
     )
     time = tuple(_time(settings, images, steps_of_epoch, epochs, measured))

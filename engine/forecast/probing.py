@@ -42,8 +42,11 @@ def probe(settings: Settings, lane: str, workspace: Workspace, stopping: Callabl
 
 
 def _wait(child: "subprocess.Popen[bytes]", stopping: Callable[[], bool]) -> None:
-    while child.poll() is None:
-        if stopping():
-            child.kill()
-            raise Stopped
-        time.sleep(_LOOK_SECONDS)
+    """Wait until a child ends; whatever breaks that off ends the child."""
+    try:
+        while child.poll() is None:
+            if stopping():
+                raise Stopped
+            time.sleep(_LOOK_SECONDS)
+    finally:
+        child.kill()

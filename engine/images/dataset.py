@@ -69,7 +69,7 @@ def prepare(settings: Settings, workspace: Workspace, records: Records, report: 
 
     """
     data = settings.data
-    folder = workspace.actual_path(data.folder) if data.folder else workspace.images
+    folder = workspace.training_folder(data.folder)
     store = _open(folder, settings, workspace, report)
     if data.validation_folder:
         held_out = _open(workspace.actual_path(data.validation_folder), settings, workspace, report)

@@ -51,7 +51,7 @@ class RunImages:
         if not listed:
             raise UsageError(f"{self._run.name} was trained without {what} images.", _REMEDIES[subset])
         source = (subset == "validation" and self._data.validation_folder) or self._data.folder
-        manifest = self._scan(self._workspace.actual_path(source) if source else self._workspace.images)
+        manifest = self._scan(self._workspace.training_folder(source))
         kept = tuple(file for file in manifest.files if file.path in listed)
         if not kept:
             raise UsageError(f"The {what} images of {self._run.name} are gone.", "Bring them back, or give a folder.")

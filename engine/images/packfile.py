@@ -20,6 +20,7 @@ from numpy.lib import format as npy
 
 from engine.errors import FextError
 from engine.files import new_folder, printable
+from engine.foreign import ARRAY_ERRORS
 from engine.images.decode import Pixels, UnreadableImage
 from engine.images.index import Index, decode_all, read_index, write_index
 from engine.images.layout import Layout, pack_bytes
@@ -108,7 +109,7 @@ def read_pack(folder: Path, layout: Layout) -> tuple[Pixels, Index] | None:
     try:
         images = np.load(folder / IMAGES_FILE, mmap_mode="r", allow_pickle=False)
         index = read_index(folder / INDEX_FILE)
-    except (OSError, ValueError, EOFError, csv.Error):
+    except (*ARRAY_ERRORS, csv.Error):
         return None
     is_whole = images.dtype == np.uint8 and images.shape == (len(index.files), *layout.shape)
     return (images, index) if is_whole else None

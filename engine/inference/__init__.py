@@ -1,6 +1,6 @@
 """Single pictures for the Viewer, reconstructed by a small process that the app keeps for it.
 
-Nothing here loads torch but `engine.inference.child`, which is that process.
+Nothing here loads torch but `engine.inference.networks`, in that process, `engine.inference.child`.
 """
 
 from engine.inference.client import Inference, Reconstruction, error_map

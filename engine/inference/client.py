@@ -16,6 +16,7 @@ from engine.inference.protocol import LESS_MEMORY, Answer, Request, on_cpu, read
 from engine.jobs.care import is_alive
 from engine.jobs.death import cause_of_exit, count_out_of_memory_kills, last_lines
 from engine.jobs.process import command_of
+from engine.jobs.tasks import blocked_by
 from engine.records import Records
 from engine.settings import DeviceSettings, Pooling
 from engine.workspace import Workspace
@@ -137,7 +138,7 @@ class Inference:
         device = self._device()
         with Records(self._workspace) as records:
             lanes = {job.lane for job in records.jobs("running") if is_alive(job)}
-        if f"gpu:{device.id}" in lanes:
+        if f"gpu:{device.id}" in blocked_by(lanes):
             device = on_cpu(device)
         return Request(task, checkpoint, str(path.absolute()), device, is_beside_job=bool(lanes))
 

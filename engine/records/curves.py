@@ -93,6 +93,12 @@ class CurveRecords(Connection):
         group = MetricBin.bin / -(-width // steps)
         return self._rows(_summarized(MetricBin, mean, MetricBin.low, MetricBin.high, group).where(bins))
 
+    def value_at(self, run: int, name: str, step: int) -> float | None:
+        """Return the value of a metric that was told last up to a step; None where none was, or it was no number."""
+        told = (Metric.run == run) & (Metric.name == name) & (Metric.step <= step)
+        row = self._row(Metric.select(Metric.value).where(told).order_by(Metric.step.desc()))
+        return None if row is None else row["value"]
+
 
 def _summarized(table: type[Metric | MetricBin], mean: Any, low: Any, high: Any, group: Any) -> Any:
     """Return the query for one row a group: ``step value epoch time low high``."""

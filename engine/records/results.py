@@ -2,12 +2,13 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import peewee
 
 from engine.records.connection import BATCH, Connection, Row, lies_in
+from engine.records.opening import told
 from engine.records.schema import EmbeddingFile, Evaluation, ImageError
 
 ERROR_COLUMNS = ("path", "mae", "mse", "psnr", "ssim", "ms_ssim", "cosine")
@@ -56,6 +57,15 @@ class ResultRecords(Connection):
         order = column.desc(nulls="LAST") if descending else column.asc(nulls="LAST")
         query = ImageError.select().where(ImageError.evaluation == evaluation).order_by(order, ImageError.id)
         return self._rows(query.limit(limit).offset(offset))
+
+    def ordered_errors(self, evaluation: int, column: str, *, descending: bool = False) -> Iterator[tuple[str, float]]:
+        """Yield path and one of `ERROR_COLUMNS` of each image of an evaluation that has it, in the values' order."""
+        field = getattr(ImageError, column)
+        order = field.desc() if descending else field.asc()
+        query = ImageError.select(ImageError.path, field).order_by(order, ImageError.id)
+        query = query.where(ImageError.evaluation == evaluation, ~field.is_null())
+        with told(self.path):
+            yield from query.tuples().iterator(self._database)
 
     def add_embeddings(self, **values: Any) -> None:
         """Remember a set of embeddings (columns of `EmbeddingFile`)."""

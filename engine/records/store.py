@@ -15,6 +15,8 @@ from engine.records.results import ResultRecords
 from engine.records.runs import RunRecords
 from engine.records.schema import TABLES
 
+_MOST_PROBLEMS = 10_000
+
 
 class Records(JobRecords, RunRecords, CurveRecords, DatasetRecords, ImageRecords, FindingRecords, ResultRecords):
     """A connection to the records of one workspace, for the process and thread that opened it.
@@ -75,7 +77,7 @@ class Records(JobRecords, RunRecords, CurveRecords, DatasetRecords, ImageRecords
             return str(self._database.execute_sql("PRAGMA journal_mode").fetchone()[0])
 
     def problems(self) -> list[str]:
-        """Read all records, and return what is damaged in them; nothing where they are whole.
+        """Read all records, and return what is damaged in them, 10,000 lines at most; nothing where they are whole.
 
         Raises:
             FextError: they cannot be read at all.
@@ -83,9 +85,11 @@ class Records(JobRecords, RunRecords, CurveRecords, DatasetRecords, ImageRecords
         """
         with told(self.path):
             whole = self._database.execute_sql("PRAGMA integrity_check").fetchall()
-            loose = self._database.execute_sql("PRAGMA foreign_key_check").fetchall()
+            loose = self._database.execute_sql(
+                'SELECT "table", rowid, parent FROM pragma_foreign_key_check LIMIT ?', (_MOST_PROBLEMS,)
+            ).fetchall()
         found = [str(line) for (line,) in whole if line != "ok"]
-        return found + [f"row {row} of {table} is of a row of {parent} that is gone" for table, row, parent, _ in loose]
+        return found + [f"row {row} of {table} is of a row of {parent} that is gone" for table, row, parent in loose]
 
     def compact(self) -> tuple[int, int]:
         """Write the records anew without the room of what was deleted; return their bytes before and after.

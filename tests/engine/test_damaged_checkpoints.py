@@ -157,6 +157,8 @@ ONE = {"bytes": 1, "blake2b": "x"}
         mark(["model.safetensors"]),
         lambda state: (state / "complete.json").write_text("[]"),
         lambda state: (state / "complete.json").write_text("[" * 100_000),
+        lambda state: os.truncate(state / "complete.json", 2**34),
+        lambda state: ((state / "complete.json").unlink(), os.mkfifo(state / "complete.json")),
     ],
 )
 def test_a_mark_that_is_none_is_refused(workspace: Workspace, state: Path, harm: Harm) -> None:
@@ -164,6 +166,18 @@ def test_a_mark_that_is_none_is_refused(workspace: Workspace, state: Path, harm:
     with pytest.raises(FextError, match=r"is damaged: complete.json"):
         find_checkpoint(workspace, "first")
     assert not is_whole(state)
+    assert list_checkpoints(workspace) == []
+
+
+def test_a_list_reads_no_contents(workspace: Workspace, state: Path) -> None:
+    """Beside a damaged state lies a whole one of a terabyte, all of it a hole, whose digest would take an hour."""
+    huge = state.with_name("step-00000002")
+    huge.mkdir()
+    (huge / "model.safetensors").touch()
+    os.truncate(huge / "model.safetensors", 2**40)
+    mark({"model.safetensors": {"bytes": 2**40, "blake2b": "x"}})(huge)
+    point(state.parent, "epoch-0001", huge)
+    (state / "model.safetensors").unlink()
     assert list_checkpoints(workspace) == []
 
 
@@ -206,6 +220,12 @@ def weights(alter: Callable[[Tensors], object]) -> Harm:
     return harm
 
 
+def huge(state: Path) -> None:
+    """Let the weights be a terabyte, all of it a hole."""
+    os.truncate(state / "model.safetensors", 2**40)
+    mark({"model.safetensors": {"bytes": 2**40, "blake2b": "x"}})(state)
+
+
 def content(data: bytes) -> Harm:
     def harm(state: Path) -> None:
         (state / "model.safetensors").write_bytes(data)
@@ -229,6 +249,15 @@ def content(data: bytes) -> Harm:
             "do not fit .*stem.bias holds torch.int32",
         ),
         (weights(lambda tensors: tensors["stem.bias"].fill_(float("nan"))), "of first hold values that are not finite"),
+        (
+            weights(lambda tensors: tensors.update({"stem.bias": torch.full((64,), 1e300, dtype=torch.float64)})),
+            "of first hold values that are not finite",
+        ),
+        (
+            weights(lambda tensors: tensors.update({"stem.bias": torch.full((64,), torch.nan).to(torch.float8_e5m2)})),
+            "of first hold values that are not finite",
+        ),
+        (huge, "do not fit .*has 1,099,511,627,776 bytes"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(state: Path, harm: Harm, reason: str) -> None:

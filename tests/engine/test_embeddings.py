@@ -1,6 +1,7 @@
 """Sets of embeddings: written row by row, read back, refused where they are damaged, used where they are unfinished."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib import format as npy
 
-from engine.embeddings import EmbeddingWriter, FormerVectors, Origin, read_embeddings
+from engine.embedding_writer import EmbeddingWriter
+from engine.embeddings import FormerVectors, Origin, read_embeddings
 from engine.errors import FextError
 from engine.images.scan import ImageFile
 
@@ -45,6 +47,19 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert found.origin == ORIGIN
     assert (found.bundle["rows"], found.bundle["skipped"], found.bundle["checkpoint"]) == (30, 0, "encoder")
     assert np.array_equal(np.load(tmp_path / "embeddings.npy", allow_pickle=False), vectors)
+
+
+def test_one_at_a_time_writes_to_a_folder(tmp_path: Path) -> None:
+    """A second one, of a job in another lane for instance, is refused, and harms nothing."""
+    vectors = values(7)
+    with EmbeddingWriter(tmp_path, ORIGIN, BUNDLE) as writer:
+        writer.add(files(7), vectors, ["0"] * 7)
+        with pytest.raises(FextError, match="Another process encodes into"), EmbeddingWriter(tmp_path, ORIGIN, BUNDLE):
+            pass
+        writer.finish()
+    assert np.array_equal(read_embeddings(tmp_path).vectors, vectors)
+    write(tmp_path, 9)
+    assert len(read_embeddings(tmp_path).images) == 9
 
 
 def corrupt_text(name: str, old: str, new: str) -> Callable[[Path], None]:
@@ -99,6 +114,12 @@ def put_integers(folder: Path) -> None:
     np.save(folder / "embeddings.npy", np.zeros((30, 5), np.int64))
 
 
+def put_header_text(text: bytes) -> Callable[[Path], None]:
+    """Return what puts a header over the file that NumPy takes for a Python value."""
+    content = npy.magic(1, 0) + len(text).to_bytes(2, "little") + text
+    return lambda folder: (folder / "embeddings.npy").write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -127,7 +148,10 @@ def put_integers(folder: Path) -> None:
         (tell(checkpoint=5), "checkpoint"),
         (tell(folder=None), "folder"),
         (tell(embeddings_blake2b=None), "holds no digest"),
-        (lambda folder: (folder / "bundle.json").write_text("null"), "fingerprint is missing"),
+        (put_header_text(b"-" * 9000 + b"1"), "cannot be read"),
+        (put_header_text(b"(" * 3000), "cannot be read"),
+        (lambda folder: (folder / "bundle.json").write_text("null"), "holds no object"),
+        (lambda folder: os.truncate(folder / "bundle.json", 2**34), "has 17,179,869,184 bytes"),
         (corrupt_text("bundle.json", '"dim": 5', '"dim": 6'), "vectors"),
         (corrupt_text("bundle.json", '"pooling"', '"poling"'), "cannot be understood: pooling is missing"),
         (corrupt_text("bundle.json", "{", "[" * 100_000), "cannot be understood"),

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from engine import neighbors
-from engine.embeddings import BUNDLE_FILE, EmbeddingSet, EmbeddingWriter, Origin, read_embeddings
+from engine.embedding_writer import EmbeddingWriter
+from engine.embeddings import BUNDLE_FILE, EmbeddingSet, Origin, read_embeddings
 from engine.errors import FextError, Stopped, UsageError
 from engine.images.scan import ImageFile
 from engine.neighbors import MEASURED_FILE, NEIGHBORS_FILE, Neighbors

@@ -12,7 +12,14 @@ from engine.checkpoints import mark_complete, tags_of
 from engine.errors import UsageError
 from engine.images.pack import open_images
 from engine.images.scan import scan
-from engine.pruning import delete_dataset, delete_plots, prunable_states, prune_states, remove, unneeded_caches
+from engine.pruning import (
+    delete_dataset,
+    delete_plots,
+    prunable_states,
+    prune_states,
+    remove_caches,
+    unneeded_caches,
+)
 from engine.records import Records
 from engine.report import CollectedReport
 from engine.settings import Settings
@@ -93,6 +100,58 @@ def test_a_run_that_a_job_needs_is_left_alone(workspace: Workspace, records: Rec
     assert left(workspace) == [10, 20, 30, 40, 50, 60]
 
 
+def test_a_job_counts_however_many_wait_behind_it(workspace: Workspace, records: Records, run: int) -> None:
+    records.add_job("resume", "cpu", {}, {"checkpoint": "mine"}, run)
+    with records.transaction():
+        for _ in range(500):
+            records.add_job("analyze", "cpu", {}, {})
+    assert prunable_states(workspace, records) == []
+
+
+def test_a_state_that_has_become_best_since_it_was_looked_for_stays(
+    workspace: Workspace, records: Records, run: int
+) -> None:
+    found = prunable_states(workspace, records)
+    best = workspace.checkpoints / "mine" / "best"
+    best.unlink()
+    best.symlink_to("step-00000020")
+    prune_states(workspace, records, found)
+    assert left(workspace) == [20, 30, 60]
+    assert set(tags_of(best.parent)) == {"best", "last", "epoch-0002", "epoch-0003"}
+    (best / "model.safetensors").unlink()
+    assert prune_states(workspace, records, found) == 0, "best is not whole any more, and an older one may be needed"
+
+
+@pytest.mark.parametrize(("is_there", "steps"), [(True, [10, 30, 60]), (False, [30, 60])])
+def test_what_embeddings_were_made_with_stays(
+    workspace: Workspace, records: Records, run: int, is_there: bool, steps: list[int]
+) -> None:
+    folder = workspace.inference / "mine" / "epoch-0001"
+    folder.mkdir(parents=True)
+    if is_there:
+        (folder / "bundle.json").write_text("{}")
+    records.add_embeddings(job=None, checkpoint="mine/epoch-0001", folder="", path=workspace.stored_path(folder),
+                           rows=1, dim=1, skipped=0)  # fmt: skip
+    prune_states(workspace, records, prunable_states(workspace, records))
+    assert left(workspace) == steps
+
+
+def test_of_links_only_the_links_go(workspace: Workspace, records: Records, run: int, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "precious").mkdir(parents=True)
+    (elsewhere / "large").write_bytes(bytes(100_000))
+    state = workspace.checkpoints / "mine" / "step-00000005"
+    state.symlink_to(elsewhere)
+    (state.parent / "step-00000010" / "link").symlink_to(elsewhere)
+    (workspace.checkpoints / "linked").symlink_to(workspace.checkpoints / "mine")
+    [found] = prunable_states(workspace, records)
+    assert state in found.paths
+    assert found.bytes < 100_000
+    prune_states(workspace, records, [found])
+    assert (elsewhere / "precious").is_dir()
+    assert left(workspace) == [30, 60]
+
+
 def test_only_the_named_runs_are_looked_at(workspace: Workspace, records: Records, run: int, save: Save) -> None:
     save("other", 1)
     save("other", 2, "best", "last")
@@ -131,10 +190,11 @@ def test_a_pack_stays_where_a_checkpoint_would_open_it_again(
     save("other", 1, "best", "last", size=32, folder=str(tmp_path / "elsewhere"))
     save("gone", 1, "best", "last", size=32, folder=str(tmp_path / "gone"))
     (save("strange", 1, "best", "last") / "config.json").write_text("{}")
+    (workspace.packs / ".new-half").mkdir()
     packs, _ = found = unneeded_caches(workspace, records)
     assert {path.name for path in packs.paths} == {old, smaller}
-    assert remove(found) == packs.bytes > 0
-    assert {path.name for path in workspace.packs.iterdir()} == {needed, elsewhere}
+    assert remove_caches(records, found) == packs.bytes > 0
+    assert {path.name for path in workspace.packs.iterdir()} == {needed, elsewhere, ".new-half"}
 
 
 def test_lists_of_splits_stay_where_the_records_know_them(workspace: Workspace, records: Records) -> None:
@@ -143,7 +203,7 @@ def test_lists_of_splits_stay_where_the_records_know_them(workspace: Workspace, 
     dataset = records.dataset(workspace.images)
     records.put_split(dataset, "a", seed=1, fraction=0.2, train_images=1, validation_images=1,
                       file=workspace.stored_path(workspace.metadata / "split-a.csv"))  # fmt: skip
-    remove(unneeded_caches(workspace, records))
+    remove_caches(records, unneeded_caches(workspace, records))
     assert [path.name for path in workspace.metadata.glob("split-*")] == ["split-a.csv"]
 
 
@@ -151,6 +211,29 @@ def test_caches_are_not_looked_for_while_a_job_may_make_one(workspace: Workspace
     records.add_job("train", "cpu", {}, {})
     with pytest.raises(UsageError, match="running or waiting"):
         unneeded_caches(workspace, records)
+
+
+def test_caches_stay_where_a_job_has_come_since_they_were_looked_for(workspace: Workspace, records: Records) -> None:
+    pictures(workspace.images, 3)
+    packed(workspace, workspace.images, 32)
+    found = unneeded_caches(workspace, records)
+    records.add_job("train", "cpu", {}, {})
+    with pytest.raises(UsageError, match="running or waiting"):
+        remove_caches(records, found)
+    assert len(list(workspace.packs.iterdir())) == 1
+
+
+def test_a_pack_of_a_folder_that_an_older_state_names_stays(
+    workspace: Workspace, records: Records, tmp_path: Path, save: Save
+) -> None:
+    pictures(workspace.images, 3)
+    pictures(tmp_path / "elsewhere", 2)
+    for folder in (workspace.images, tmp_path / "elsewhere"):
+        packed(workspace, folder, 32)
+    save("mine", 1, "best", size=32)
+    save("mine", 2, "last", size=32, folder=str(tmp_path / "elsewhere"))
+    packs, _ = unneeded_caches(workspace, records)
+    assert packs.paths == ()
 
 
 # --- Records ----------------------------------------------------------------------------------------------------------

@@ -662,6 +662,8 @@ class TestResults:
         ]
         assert [row["path"] for row in pages] == [image["path"] for image in expected]
         assert {row["evaluation"] for row in pages} == {number}
+        pairs = list(records.ordered_errors(number, column, descending=descending))
+        assert pairs == [(image["path"], image[column]) for image in expected[: len(known)]]
 
     def test_images_by_what_is_no_figure(self, records: Records) -> None:
         with pytest.raises(KeyError):

@@ -68,3 +68,12 @@ def test_roll_ups_are_true_whatever_was_written_over_or_deleted(records: Records
         for number, (mean, *others) in expected.items():
             assert made[number]["value"] == (mean if mean is None else pytest.approx(mean, abs=1e-9))
             assert [made[number][name] for name in ("low", "high", "number", "step")] == others
+
+
+def test_the_value_at_a_step_is_that_told_last_however_many_there_are(records: Records) -> None:
+    run = records.add_run("long", "redux")
+    records.add_metrics(run, ((step, 1.0, 1.0, {"loss": float(step)}) for step in range(10, 50_010, 10)))
+    records.add_metrics(run, [(60_000, 1.0, 1.0, {"loss": float("nan")})])
+    asked = {10: 10.0, 19: 10.0, 20: 20.0, 33_333: 33_330.0, 50_000: 50_000.0, 9: None, 70_000: None}
+    assert {step: records.value_at(run, "loss", step) for step in asked} == asked
+    assert records.value_at(run, "other", 100) is None

@@ -165,6 +165,18 @@ def test_damaged_embeddings_are_told_where_there_are_no_others(
         ask(image, checkpoint="broken")
 
 
+def test_records_lead_nowhere_out_of_the_workspace(
+    put: Put, workspace: Workspace, records: Records, tmp_path: Path, draw_pictures: Draw
+) -> None:
+    folder = draw_pictures(tmp_path / "four", 4)
+    place = put(folder, "made")
+    place.rename(tmp_path / "elsewhere")
+    for path in (str(tmp_path / "elsewhere"), "database/inference/../../../elsewhere"):
+        records.add_embeddings(job=None, checkpoint="made", folder=workspace.stored_path(folder), path=path,
+                               rows=4, dim=8, skipped=0)  # fmt: skip
+    assert find_stored(workspace, records, folder / "picture_000.png", k=2) is None
+
+
 def test_names_that_no_file_can_have(
     ask: Callable[..., Similar], put: Put, tmp_path: Path, draw_pictures: Draw
 ) -> None:
@@ -184,15 +196,18 @@ def test_no_torch_is_loaded_for_a_stored_vector(
 import sys
 from pathlib import Path
 from engine.records import Records
-from engine.search import find_similar
+from engine.search import find_similar, find_stored
 from engine.settings import Settings
 from engine.workspace import Workspace
 workspace = Workspace(Path(sys.argv[1]))
 with Records(workspace) as records:
     assert find_similar(workspace, records, Path(sys.argv[2]), k=3, settings=Settings()).is_stored
+    assert find_stored(workspace, records, Path(sys.argv[2]), k=3).is_stored  # as the app does, in its own process
+    assert find_stored(workspace, records, Path(sys.argv[3]), k=3) is None
 print(*{"torch", "cv2", "usearch", "textual"} & {name.partition(".")[0] for name in sys.modules})
 """
-    command = [sys.executable, "-P", "-c", code, str(workspace.root), str(folder / "picture_000.png")]
+    images = [str(folder / "picture_000.png"), str(draw_pictures(tmp_path / "more", 1) / "picture_000.png")]
+    command = [sys.executable, "-P", "-c", code, str(workspace.root), *images]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from engine.errors import FextError, UsageError
 from engine.records import Records
-from engine.upkeep import remove_checkpoint, rename_run
+from engine.upkeep import delete_run, remove_checkpoint, rename_run
 from engine.workspace import Workspace
 
 
@@ -182,4 +183,47 @@ def test_a_checkpoint_in_use_is_not_deleted(workspace: Workspace, records: Recor
     job = records.add_job("encode", "cpu", {}, {"checkpoint": "mine/last"})
     with pytest.raises(UsageError, match=f"Job {job}"):
         remove_checkpoint(workspace, records, "mine")
+    assert (workspace.checkpoints / "mine" / "file").exists()
+
+
+def test_links_out_of_the_workspace_are_not_followed(
+    workspace: Workspace, records: Records, run: int, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious").write_text("x")
+    (workspace.checkpoints / "mine" / "link").symlink_to(elsewhere)
+    for path in (workspace.validation / "mine", workspace.inference / "mine"):
+        shutil.rmtree(path)
+        path.symlink_to(elsewhere)
+    remove_checkpoint(workspace, records, "mine", ["embeddings"])
+    assert not any(os.path.lexists(folder / "mine") for folder in [*folders(workspace)[:2], workspace.inference])
+    assert [path.name for path in elsewhere.iterdir()] == ["precious"]
+
+
+@pytest.mark.parametrize("name", ["../../../victim", "..", ".", ""])
+def test_a_run_with_a_foreign_name_leads_nowhere(
+    workspace: Workspace, records: Records, tmp_path: Path, name: str
+) -> None:
+    """A name that records of another's tell, and that no run of ours has, is no path; its records can be deleted."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    records.add_run(name, "redux")
+    with pytest.raises(UsageError, match="cannot name"):
+        delete_run(workspace, records, name, checkpoints=True)
+    with pytest.raises(UsageError, match="cannot name"):
+        rename_run(workspace, records, name, "mine")
+    delete_run(workspace, records, name, checkpoints=False)
+    assert victim.is_dir()
+    assert workspace.validation.is_dir()
+    assert records.run_named(name) is None
+
+
+def test_a_run_whose_checkpoint_is_in_use_keeps_it(workspace: Workspace, records: Records, run: int) -> None:
+    job = records.add_job("encode", "cpu", {}, {"checkpoint": "mine/last"})
+    with pytest.raises(UsageError, match=f"Job {job}"):
+        delete_run(workspace, records, "mine", checkpoints=True)
+    assert (workspace.checkpoints / "mine" / "file").exists()
+    assert records.run_named("mine")
+    delete_run(workspace, records, "mine", checkpoints=False)
     assert (workspace.checkpoints / "mine" / "file").exists()

@@ -94,6 +94,7 @@ def test_a_run_of_the_same_work_is_what_is_known(small: Small, workspace: Worksp
         {"training.batch_size": 4},
         {"training.micro_batch": 2},
         {"device.precision": "bfloat16"},
+        {"device.processes": 2},
         {"objective.agreement": 1.0},
         {"training.find_batch": True},
     ],
@@ -111,16 +112,23 @@ def test_a_run_of_other_work_is_not(
 def test_runs_that_tell_nothing_are_passed_over(small: Small, workspace: Workspace, records: Records) -> None:
     trained(records, small(), name="short", steps=4)
     trained(records, small(training__find_batch=True), name="found")
+    for number, result in enumerate(({"steps": "80"}, {"steps": 80.0}, {"img_s": 0}, {"img_s": "x"}, {"epochs": None})):
+        trained(records, small(), name=f"odd-{number}", **result)
     job = trained(records, small(), name="other-version")
     foreign = json.dumps({"training": {"a_setting_of_another_version": 1}})
     records.change_job(job, settings=foreign)
     assert find_measured(small(), "cpu", workspace, records) is None
 
 
-def test_a_damaged_probe_is_told(small: Small, workspace: Workspace, records: Records) -> None:
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", "[" * 100_000, *(json.dumps(vars(PROBE) | values) for values in (
+        {"step": 0}, {"step": -1}, {"step": "1"}, {"step": float("nan")}, {"at": None}, {"memory": []}))],
+)  # fmt: skip
+def test_a_damaged_probe_is_told(small: Small, workspace: Workspace, records: Records, content: str) -> None:
     path = probe_file(small(), "cpu", workspace)
     keep_probe(path, PROBE)
-    path.write_text("{")
+    path.write_text(content)
     with pytest.raises(FextError, match="cannot be understood") as caught:
         find_measured(small(), "cpu", workspace, records)
     assert "Delete it" in caught.value.remedy
@@ -195,6 +203,8 @@ def test_the_disk_holds_pack_and_kept_checkpoints(small: Small, workspace: Works
     assert [part.name for part in few.disk] == ["2 checkpoints", "pack of the images"]
     assert few.disk[1].value == IMAGES.pack_bytes
     assert more.disk[0].value == pytest.approx(few.disk[0].value * 7 / 2)
+    unknown = small(training__minutes=5.0, training__checkpoint_every=2)
+    assert forecast(unknown, "cpu", IMAGES, None, workspace).disk[0].name == "2 checkpoints, without those kept"
 
 
 def test_what_does_not_fit_is_told(small: Small, workspace: Workspace) -> None:

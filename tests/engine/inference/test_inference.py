@@ -21,7 +21,7 @@ from engine.evaluation import evaluate
 from engine.images.decode import load_image
 from engine.images.scan import scan
 from engine.inference import Inference, Reconstruction, error_map
-from engine.inference.child import Networks
+from engine.inference.networks import Networks
 from engine.inference.protocol import Request
 from engine.jobs.process import this_process
 from engine.records import Records
@@ -167,14 +167,13 @@ def test_a_relative_path_is_of_the_apps_folder(
 
 
 def test_a_job_is_left_its_gpu_and_half_the_cores(
-    trained: Workspace, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Workspace, picture: Path, tmp_path: Path, child_of: ChildOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "same").symlink_to(trained.root)
+    same = Workspace(tmp_path / "same")
+    same.root.symlink_to(trained.root)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     device = DeviceSettings(kind="gpu", id=63, precision="float16")
-    own = Inference(Workspace(tmp_path / "same"), lambda: device)
-    with pytest.raises(FextError, match="GPU 63 is not there"):
-        own.reconstruct("color", picture)
+    own = Inference(same, lambda: device)
     me = this_process()
     with Records(trained) as records:
         job = records.add_job("train", "gpu:63", {}, {})
@@ -183,6 +182,14 @@ def test_a_job_is_left_its_gpu_and_half_the_cores(
         records.change_job(job, pid_started=me.started - 1)  # its process is gone, and it is no job any more
         device = DeviceSettings(kind="cpu")
         assert reconstructed(own, "color", picture).device == f"CPU, {min(2, psutil.cpu_count())} threads"
+        device = DeviceSettings(kind="gpu", id=63)
+        with pytest.raises(FextError, match="GPU 63 is not there"):
+            own.reconstruct("color", picture)
+        child = child_of(same)
+        records.change_job(job, pid_started=me.started)
+        with pytest.raises(FextError, match="no checkpoint 'none'"):
+            own.reconstruct("none", picture)
+        assert child_of(same) != child, "it may have held memory of the GPU"
         records.delete_job(job)
     own.close()
 
@@ -201,7 +208,7 @@ def test_where_a_gpu_is_full_the_cpu_computes(
 
     monkeypatch.setattr(torch.nn.Module, "to", full_at_first)
     request = Request("reconstruct", "color", str(picture), DeviceSettings(), is_beside_job=False)
-    answer = Networks(trained).answer(request)
+    answer = Networks().answer(request, find_checkpoint(trained, "color"))
     assert answer.facts["device"].startswith("CPU")
     assert len(asked) == 2
 

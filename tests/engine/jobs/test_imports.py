@@ -11,7 +11,8 @@ HEAVY = {"torch", "torchvision", "textual", "matplotlib", "cv2", "PIL", "numpy",
 @pytest.mark.parametrize(
     "module",
     ["engine", "engine.records", "engine.configurations", "engine.checkpoints", "engine.jobs.submit",
-     "engine.jobs.stop", "engine.jobs.follow", "engine.jobs.care", "engine.jobs.runner", "engine.jobs.worker"],
+     "engine.jobs.stop", "engine.jobs.follow", "engine.jobs.care", "engine.jobs.runner", "engine.jobs.worker",
+     "engine.jobs.rank"],
 )  # fmt: skip
 def test_no_heavy_library_is_loaded(module: str) -> None:
     code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"

@@ -54,6 +54,18 @@ class TestDone:
         assert {job.id for job in jobs.records.jobs("running")} == set(lanes[:3])
         assert jobs.records.job(lanes[3]).state == "queued"
 
+    def test_a_job_for_all_gpus_waits_for_each_and_is_not_overtaken(self, jobs: "Jobs") -> None:
+        first, every, later, elsewhere = (jobs.enqueue(lane) for lane in ("gpu:1", "gpu:all", "gpu:0", "cpu"))
+        reconcile(jobs.workspace, jobs.records)
+        jobs.started(first)
+        jobs.started(elsewhere)
+        assert [jobs.records.job(job).state for job in (every, later)] == ["queued", "queued"]
+        request_stop(jobs.records, first)
+        jobs.started(every)
+        assert jobs.records.job(later).state == "queued"
+        request_stop(jobs.records, every)
+        jobs.started(later)
+
     def test_a_worker_has_no_terminal_and_goes_first_when_memory_runs_out(self, jobs: "Jobs") -> None:
         job = jobs.started(jobs.sample(ENDLESS))
         process = Path(f"/proc/{job.pid}")

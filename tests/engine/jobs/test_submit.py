@@ -140,6 +140,8 @@ class TestLanes:
         monkeypatch.setattr(tasks, "_has_gpu", lambda: gpu)
         uses_gpu = kind not in {"analyze", "sample", "export"} and (device == "gpu" or (device == "auto" and gpu))
         assert lane_of(kind, DeviceSettings(kind=device, id=3)) == ("gpu:3" if uses_gpu else "cpu")
+        lane = ("gpu:all" if kind in {"train", "resume"} else "gpu:3") if uses_gpu else "cpu"
+        assert lane_of(kind, DeviceSettings(kind=device, id=3, processes=2)) == lane
 
 
 def test_each_kind_is_called_with_what_its_function_takes() -> None:
