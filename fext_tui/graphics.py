@@ -1,4 +1,4 @@
-"""What the terminal can draw pictures with, found without asking it: a question's answer could eat a key."""
+"""What the terminal can draw pictures with: by what it is called, by what it answered, by what colors it has."""
 
 import fcntl
 import importlib
@@ -17,7 +17,7 @@ _KITTY_TERMS = ("xterm-kitty", "xterm-ghostty")
 _SIXEL_TERMS = ("foot", "mlterm", "contour")
 _SIXEL_PROGRAMS = frozenset({"wezterm", "iterm.app"})
 _OTHER_TERMINALS = ("TERM_PROGRAM", "VTE_VERSION", "KONSOLE_VERSION", "XTERM_VERSION", "WT_SESSION")
-_LARGEST_CELL = 256
+LARGEST_CELL = 256
 
 
 class Cell(NamedTuple):
@@ -31,25 +31,27 @@ USUAL_CELL = Cell(10, 20)
 """The size that is taken where the terminal tells none."""
 
 
-def detect(environ: Mapping[str, str]) -> Kind:
-    """Return the best kind of graphics that the terminal named by the environment is known to draw rightly.
+def detect(environ: Mapping[str, str], *, sixel: bool = False) -> Kind:
+    """Return the best kind of graphics that the terminal is known to draw rightly.
 
-    Inside tmux and screen, and in terminals that are not known, that is quadrant blocks; on the console of Linux,
-    whose fonts have no others, half blocks. The variables of a terminal are inherited by others that are started
-    from it, so kitty's counts only where no other terminal names itself.
+    That is what the terminal is known for which the environment names. Where that is not known, as mostly behind SSH,
+    and inside tmux, it is sixels where it answered that it draws ``sixel``, else quadrant blocks; on the console of
+    Linux, whose fonts have no others, half blocks. The variables of a terminal are inherited by others that are
+    started from it, so kitty's counts only where no other terminal names itself.
     """
+    unknown: Kind = "sixel" if sixel else "quadrants"
     term, program = environ.get("TERM", ""), environ.get("TERM_PROGRAM", "").lower()
     if term == "linux":
         return "halves"
     if "TMUX" in environ or "STY" in environ or term.startswith(_MULTIPLEXED):
-        return "quadrants"
+        return unknown
     if term in _KITTY_TERMS or program == "ghostty":
         return "kitty"
     if "KITTY_WINDOW_ID" in environ and not any(name in environ for name in _OTHER_TERMINALS):
         return "kitty"
     if program in _SIXEL_PROGRAMS or term.startswith(_SIXEL_TERMS):
         return "sixel"
-    return "quadrants"
+    return unknown
 
 
 def usable(kind: Kind, *, truecolor: bool, colors: bool, cell: Cell | None) -> Kind:
@@ -75,7 +77,7 @@ def cell_size() -> Cell | None:
         rows, columns, width, height = struct.unpack("HHHH", answer or b"\0" * 8)
         if rows and columns and width and height:
             cell = Cell(width // columns, height // rows)
-            if all(0 < side <= _LARGEST_CELL for side in cell):
+            if all(0 < side <= LARGEST_CELL for side in cell):
                 return cell
     return None
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from fext_tui.graphics import Cell, cell_size, detect, usable
+from fext_tui.asking import Answer, ask_now
+from fext_tui.graphics import cell_size, detect, usable
 
 State = Literal["good", "notice", "bad"]
 
@@ -27,6 +28,7 @@ TmuxOption = Callable[[str], str]
 """Gives the value of an option of tmux; empty where there is none of that name."""
 
 _TMUX_SECONDS = 5
+_ANSWER_SECONDS = 2.0
 _COLORS = {"truecolor": "true color", "256": "256 colors", "standard": "16 colors"}
 _KINDS = {
     "kitty": "drawn pixel by pixel, by kitty's protocol",
@@ -37,7 +39,11 @@ _KINDS = {
 }
 _WHERE_PIXELS = (
     "Pixel by pixel they are drawn in kitty and Ghostty (kitty's protocol; true color is needed), and in WezTerm, "
-    "iTerm2, foot, mlterm and Contour (sixels)"
+    "iTerm2, foot, mlterm, Contour and whatever else answers that it does (sixels)"
+)
+_TMUX_SIXELS = (
+    "tmux 3.4, built with sixels, draws them in a terminal that does: put set -as terminal-features ',*:sixel' into "
+    "~/.tmux.conf."
 )
 _SAY_TRUECOLOR = (
     "If your terminal has true color, say so: export COLORTERM=truecolor. SSH does not carry that over by itself."
@@ -53,13 +59,13 @@ _TMUX = {
 
 
 def examine_terminal(
-    environ: Mapping[str, str], size: tuple[int, int], encoding: str, cell: Cell | None, option: TmuxOption
+    environ: Mapping[str, str], size: tuple[int, int], encoding: str, answer: Answer, option: TmuxOption
 ) -> Iterator[Check]:
-    """Yield what a terminal of ``size`` columns and rows can do."""
+    """Yield what a terminal of ``size`` columns and rows can do, which gave an ``answer`` when it was asked."""
     yield _terminal(environ, size, encoding)
     colors = color_system(environ)
     yield _color_check(environ, colors)
-    yield _pictures(environ, colors, cell)
+    yield _pictures(environ, colors, answer)
     if "TMUX" in environ:
         yield _tmux(option)
     yield _copying(environ, option)
@@ -70,7 +76,9 @@ def this_terminal() -> Iterator[Check]:
     if not sys.stdout.isatty():
         yield Check("Terminal", "notice", "none here", "The app needs one; every other verb works without.")
         return
-    yield from examine_terminal(os.environ, shutil.get_terminal_size(), sys.stdout.encoding, cell_size(), tmux_option)
+    answer = ask_now(_ANSWER_SECONDS) if sys.stdin.isatty() else Answer()
+    answer = answer._replace(cell=cell_size() or answer.cell)
+    yield from examine_terminal(os.environ, shutil.get_terminal_size(), sys.stdout.encoding, answer, tmux_option)
 
 
 def color_system(environ: Mapping[str, str]) -> str:
@@ -117,9 +125,9 @@ def _color_check(environ: Mapping[str, str], colors: str) -> Check:
     return Check("Colors", "notice", _COLORS.get(colors, "none"), _SAY_TRUECOLOR)
 
 
-def _pictures(environ: Mapping[str, str], colors: str, cell: Cell | None) -> Check:
-    wanted = detect(environ)
-    kind = usable(wanted, truecolor=colors == "truecolor", colors=True, cell=cell)
+def _pictures(environ: Mapping[str, str], colors: str, answer: Answer) -> Check:
+    wanted = detect(environ, sixel=answer.sixel)
+    kind = usable(wanted, truecolor=colors == "truecolor", colors=True, cell=answer.cell)
     if kind in {"kitty", "sixel"}:
         return Check("Pictures", "good", _KINDS[kind])
     if wanted == "kitty":
@@ -127,7 +135,7 @@ def _pictures(environ: Mapping[str, str], colors: str, cell: Cell | None) -> Che
     elif wanted == "sixel":
         remedy = "This terminal draws pixels where it tells how large a cell is; over some links it does not."
     elif "TMUX" in environ or "STY" in environ:
-        remedy = f"{_WHERE_PIXELS}, outside of tmux and screen."
+        remedy = f"{_WHERE_PIXELS}, outside of tmux and screen. {_TMUX_SIXELS}"
     else:
         remedy = f"{_WHERE_PIXELS}."
     return Check("Pictures", "notice", _KINDS[kind], remedy)

@@ -1,5 +1,10 @@
 """What a terminal is said to be able to do, and how to get more of it; how the app looks with few colors."""
 
+import os
+import pty
+import subprocess
+import sys
+import termios
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,6 +13,7 @@ from rich.style import Style
 from textual.pilot import Pilot
 
 from engine.workspace import Workspace
+from fext_tui.asking import Answer
 from fext_tui.graphics import Cell
 from fext_tui.terminal import Check, color_system, examine_terminal
 
@@ -25,10 +31,12 @@ def examined(
     *,
     encoding: str = "utf-8",
     cell: Cell | None = CELL,
+    sixel: bool = False,
     tmux: Mapping[str, str] | None = None,
 ) -> dict[str, Check]:
     options = tmux or {}
-    checks = examine_terminal(environ, size, encoding, cell, lambda name: options.get(name, ""))
+    answer = Answer(sixel=sixel, cell=cell)
+    checks = examine_terminal(environ, size, encoding, answer, lambda name: options.get(name, ""))
     return {check.name: check for check in checks}
 
 
@@ -153,3 +161,27 @@ async def test_sixteen_colors_are_taken_for_few(make_app: Callable[..., Any], mo
     for system, few in (("truecolor", False), ("eight_bit", False), ("standard", True)):
         monkeypatch.setattr(type(app.console), "color_system", system)
         assert app.has_few_colors is few
+
+
+def test_a_terminal_that_answers_so_draws_sixels() -> None:
+    environ = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    assert examined(environ, sixel=True)["Pictures"].state == "good"
+    assert "quarter blocks" in examined(environ)["Pictures"].found
+
+
+def test_a_real_terminal_is_asked_and_left_as_it_was() -> None:
+    theirs, ours = pty.openpty()
+    before = termios.tcgetattr(ours)
+    code = "from fext_tui.asking import ask_now; print(ask_now(60.0))"
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=ours, stdout=ours)
+    told = b""
+    while b"\x1b[16t\x1b[c" not in told:
+        told += os.read(theirs, 1024)
+    os.write(theirs, b"k\x1b[6;20;10t\x1b[?62;4c")
+    while b"\n" not in told:
+        told += os.read(theirs, 1024)
+    assert child.wait(60) == 0
+    assert b"Answer(sixel=True, cell=Cell(width=10, height=20))" in told
+    assert termios.tcgetattr(ours) == before
+    os.close(ours)
+    os.close(theirs)

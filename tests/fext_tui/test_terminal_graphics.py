@@ -31,8 +31,24 @@ def test_kitty_is_sent_each_picture_once_and_told_to_forget_it(filled: Workspace
     terminal.press("j")
     terminal.wait(rb"\x1b_Ga=d,d=I,i=" + number + rb",q=2\x1b\\")
     assert terminal.told.count(b"a=T,U=1") == 2
-    assert b"\x1b[c" not in terminal.told
-    assert b"\x1b[16t" not in terminal.told
+    assert terminal.told.count(b"\x1b[16t\x1b[c") == terminal.told.count(b"\x1b[c") == 1, "it is asked once"
+
+
+def test_a_thumbnail_that_stays_is_not_sent_again(filled: Workspace, in_terminal: Open) -> None:
+    terminal = in_terminal({"TERM": "xterm-kitty"})
+    terminal.wait(b"Dataset")
+    terminal.press("3")
+    terminal.wait(rb"\x1b_Ga=T,U=1")
+    terminal.press("t")
+    sent = rb"\x1b_Ga=T,U=1,f=100,i=(\d+)"
+    terminal.wait(rb".*".join([sent] * 3))
+    terminal.press("/")
+    terminal.wait(rb".*".join([sent] * 5))  # the field takes a row: both are made smaller
+    *_, first, second = re.findall(sent, terminal.told)
+    terminal.press("b")
+    terminal.wait(rb"\x1b_Ga=d,d=I,i=" + first + rb",q=2")
+    assert b"\x1b_Ga=d,d=I,i=" + second + b",q=2" not in terminal.told
+    assert len(re.findall(sent, terminal.told)) == 5
 
 
 def test_sixels_have_the_size_of_their_cells(filled: Workspace, in_terminal: Open) -> None:
@@ -66,3 +82,18 @@ def test_no_color_is_no_color(filled: Workspace, in_terminal: Open) -> None:
     colors = {match.groups() for match in re.finditer(rb"[34]8;2;(\d+);(\d+);(\d+)", terminal.told)}
     assert all(red == green == blue for red, green, blue in colors)
     assert b"\x1b_Ga=T" not in terminal.told
+
+
+def test_an_unknown_terminal_is_asked_and_its_answer_is_no_key(filled: Workspace, in_terminal: Open) -> None:
+    terminal = in_terminal({"TERM": "xterm-256color"}, pixels=False)
+    terminal.wait(rb"\x1b\[16t\x1b\[c")
+    terminal.wait(b"Dataset")
+    terminal.press("3")
+    terminal.wait(rb"48;2;200;10;10")
+    terminal.press("\x1b[6;18;9t\x1b[?62;4")
+    terminal.press(";22cj")
+    match = terminal.wait(rb'\x1b7\x1b\[\d+;\d+H\x1bP[^"]*"1;1;(\d+);(\d+)')
+    assert int(match.group(1)) % 9 == int(match.group(2)) % 18 == 0, "in cells of the size that was told"
+    terminal.wait(rb"b\.png.*64 ")
+    terminal.press("q")
+    assert terminal.end() == 0
