@@ -13,21 +13,23 @@ from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.screen import Screen
 
-from engine.errors import UsageError
+from engine.errors import FextError, UsageError
 from engine.records import Records
 from engine.settings import Settings
 from engine.workspace import Workspace
+from fext_tui.asking import Answer, AskingDriver, TerminalAnswered
 from fext_tui.chores import ChoreDoing
 from fext_tui.hangup import leave_at_once, leave_on_hangup
 from fext_tui.key_file import keys_file, read_keys
 from fext_tui.keys import describe_keys, offered
-from fext_tui.screens.base import FextScreen, Target
+from fext_tui.screens.base import HEIGHTS, FextScreen, Target
 from fext_tui.screens.dialogs import Choose, ErrorList, KeyList
 from fext_tui.sources import Chosen, Source
-from fext_tui.text import safe
 from fext_tui.theme import DARK, LIGHT, THEMES, cursor_variables
 from fext_tui.told_errors import told_facts
 from fext_tui.widgets.job_facts import error_facts
@@ -60,8 +62,8 @@ class KeysChecked(Message):
 
 def _load_screens() -> None:
     """Load them; then let the collector work again where it was put off, and pass over all that is there for good."""
-    for name in ("model", "runs", "viewer"):
-        importlib.import_module(f"fext_tui.screens.{name}")
+    for name in ("fext_tui.screens.model", "fext_tui.screens.runs", "fext_tui.screens.viewer", "engine.inference"):
+        importlib.import_module(name)
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
@@ -95,6 +97,7 @@ class FextApp(ChoreDoing):
     """FeXT in a terminal."""
 
     TITLE = "FeXT"
+    VERTICAL_BREAKPOINTS = HEIGHTS
     CSS_PATH: ClassVar = ["fext.tcss", "screens/data.tcss", "screens/viewer.tcss", "screens/checkpoint.tcss"]
     BINDING_GROUP_TITLE = "Everywhere"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
@@ -129,8 +132,23 @@ class FextApp(ChoreDoing):
         for theme in THEMES:
             self.register_theme(theme)
         self.set_reactive(FextApp.theme, DARK.name)
+        self.terminal_answer = Answer()
         self._inference: Inference | None = None
         self._own_keys: dict[str, str] = {}
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return Textual's driver, as one that also asks the terminal what it can draw."""
+        usual = super().get_driver_class()
+        return AskingDriver if usual is LinuxDriver else usual
+
+    @on(TerminalAnswered)
+    def _take_answer(self, message: TerminalAnswered) -> None:
+        from fext_tui.widgets.canvas import Canvas
+
+        self.terminal_answer = message.answer
+        for canvas in self.screen.query(Canvas):
+            canvas.redraw()
+        self.refresh_bindings()
 
     def on_load(self) -> None:
         """Take the user's keys before anything shows them."""
@@ -188,7 +206,7 @@ class FextApp(ChoreDoing):
 
     @property
     def inference(self) -> "Inference":
-        """What reconstructs single pictures, in a process of its own; for threads."""
+        """What reconstructs single pictures, in a process of its own; threads ask it."""
         from engine.inference import Inference
 
         self._inference = self._inference or Inference(self.workspace, lambda: self.settings.device)
@@ -265,8 +283,8 @@ class FextApp(ChoreDoing):
                 result = chosen.go()
                 if isawaitable(result):
                     await result
-            elif chosen is not None and not screen.jump_to(chosen):
-                self.notify(f"There is no “{safe(chosen)}” here.", severity="warning", markup=False, timeout=4)
+            elif chosen is not None:
+                screen.jump_to(chosen)
 
         self.push_screen(Jump([*screen.jump_targets(), *places(self)], screen.JUMP_HINT), go)
 
@@ -275,7 +293,11 @@ class FextApp(ChoreDoing):
         from fext_tui.guides import topics
 
         here = f"guide-{self.current_mode}"
-        titles = dict(sorted(topics().items(), key=lambda one: one[0] != here))
+        try:
+            titles = dict(sorted(topics().items(), key=lambda one: one[0] != here))
+        except FextError as error:
+            self.tell_error(error)
+            return
 
         def read(topic: str | None) -> None:
             from fext_tui.screens.guide import GuideScreen
@@ -283,7 +305,7 @@ class FextApp(ChoreDoing):
             if topic is not None:
                 self.push_screen(GuideScreen(topic, titles[topic]))
 
-        self.push_screen(Choose("Guides", [(topic, topic, title) for topic, title in titles.items()]), read)
+        self.push_screen(Choose("Guides", [(topic, title, "") for topic, title in titles.items()]), read)
 
     def action_maintain(self) -> None:
         """Show how large everything is, and what can be done about it."""

@@ -17,14 +17,16 @@ PLACES: Mapping[str, str] = {
 
 CHAINS: tuple[tuple[str, ...], ...] = (
     ("data", "images", "table"),
+    ("data", "images", "filter"),
     ("data", "distribution"),
     ("data", "findings", "table"),
     ("data", "form", "value"),
     ("model", "settings", "form", "value"),
     ("model", "settings", "checkpoints", "table"),
     ("model", "settings", "log"),
-    ("viewer",),
+    ("viewer", "filter"),
     ("runs", "jobs", "table"),
+    ("runs", "jobs", "filter"),
     ("finding", "table"),
     ("checkpoint", "table"),
 )

@@ -138,11 +138,11 @@ def states_to_prune(workspace: Workspace, records: Records) -> list[Offer]:
 
 def caches_to_remove(workspace: Workspace, records: Records) -> list[Offer]:
     """Return the packs and lists that nothing needs, to be removed together."""
-    from engine.pruning import remove, unneeded_caches
+    from engine.pruning import remove_caches, unneeded_caches
 
     found = [one for one in unneeded_caches(workspace, records) if one.paths]
     told = ", ".join(f"{counted(len(one.paths), one.name)} {size(one.bytes)}" for one in found)
-    chore = Chore("Removing caches", lambda *_: f"Caches are removed, {size(remove(found))}.")
+    chore = Chore("Removing caches", lambda _, records: f"Caches are removed, {size(remove_caches(records, found))}.")
     return [Offer("Remove what nothing needs", told, chore)] if found else []
 
 

@@ -9,7 +9,6 @@ from engine.records import JobRow, Records, Row
 from engine.settings import Settings
 from engine.workspace import Workspace
 from fext_tui.listing import count_pictures
-from fext_tui.sources import training_folder
 
 LEVELS = 256
 _COUNT_S = 2.0
@@ -126,7 +125,7 @@ def analyzed_folder(workspace: Workspace, settings: Settings) -> Path:
     """Return the folder that an analysis with these settings looks at."""
     if settings.analysis.folder:
         return workspace.actual_path(settings.analysis.folder)
-    return training_folder(workspace, settings)
+    return workspace.training_folder(settings.data.folder)
 
 
 def asked_by(workspace: Workspace, settings: Settings) -> Asked:

@@ -106,9 +106,11 @@ def key_name(key: str) -> str:
     """
     from textual.keys import _character_to_key
 
+    from fext_tui.keys import character_of
+
     *modifiers, base = key.strip().split("+") if len(key.strip()) > 1 else (key.strip(),)
     name = _character_to_key(base) if len(base) == 1 else base
-    is_key = bool(base) and (len(base) == 1 or name in _named_keys() or bool(_character(name)))
+    is_key = bool(base) and (len(base) == 1 or name in _named_keys() or bool(character_of(name)))
     if is_key and all(one in _MODIFIERS for one in modifiers):
         return "+".join((*modifiers, name))
     near = _FORMER_NAMES.get(base) or next(iter(difflib.get_close_matches(base, _named_keys(), n=1)), "")
@@ -150,16 +152,10 @@ def _told_clash(name: str, key: str, action: "Action", other: "Action") -> Usage
 
 def shown_name(key: str) -> str:
     """Return a key as it is written in the file: the character where it is one, else its name."""
-    character = _character(key)
+    from fext_tui.keys import character_of
+
+    character = character_of(key)
     return character if character and character not in ',"\\' else key
-
-
-def _character(key: str) -> str:
-    """Return the character that a key types; nothing where it types none."""
-    from textual.keys import _character_to_key, format_key
-
-    shown = format_key(key)
-    return shown if len(shown) == 1 and _character_to_key(shown) == key else ""
 
 
 def shown_keys(keys: Iterable[str]) -> str:

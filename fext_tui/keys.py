@@ -1,16 +1,22 @@
 """What every key does on a screen, told from its bindings, and by the keys that the user gave them."""
 
+import re
+import textwrap
+
 from textual.app import App
 from textual.binding import ActiveBinding
 from textual.content import Content
 from textual.dom import DOMNode
-from textual.keys import format_key
+from textual.keys import _character_to_key, format_key
 from textual.screen import Screen
 from textual.widgets import DataTable
 
 _TEXTUALS_OWN = frozenset({"screen.copy_text", "app.focus_next", "app.focus_previous", "help_quit", "command_palette"})
-_KEYS = 8
-"""Columns of the keys."""
+_KEYS, _TITLE = 10, 16
+"""Columns of the keys, and of what they are called, with the space behind them."""
+_DIALOG, _SHARE, _FRAME = 100, 94, 8
+"""Columns of the dialog that tells them, its share of the terminal in percent at most, and what its frame takes."""
+_NAMED = re.compile(r"\{([a-z_.]+):([^{}]+)\}")
 
 
 def key_of(node: DOMNode, binding_id: str, usual: str) -> str:
@@ -23,6 +29,12 @@ def shown_key(node: DOMNode, binding_id: str, usual: str) -> str:
     return format_key(key_of(node, binding_id, "")) or usual
 
 
+def character_of(key: str) -> str:
+    """Return the character that a key types; nothing where it types none."""
+    shown = format_key(key)
+    return shown if len(shown) == 1 and _character_to_key(shown) == key else ""
+
+
 def key_hints(node: DOMNode, *told: tuple[str, str]) -> str:
     """Return a line of keys and what they do, each told as its binding's id and the words, of which the first is a key.
 
@@ -33,6 +45,11 @@ def key_hints(node: DOMNode, *told: tuple[str, str]) -> str:
         usual, _, what = words.partition(" ")
         hints.append(f"{shown_key(node, binding_id, usual)} {what}")
     return "   ".join(hints)
+
+
+def with_keys(node: DOMNode, text: str) -> str:
+    """Return a text of ours with its keys: ``{data.open:o}`` is the key of that binding, ``o`` if none was given."""
+    return _NAMED.sub(lambda found: shown_key(node, found[1], found[2]), text)
 
 
 def describe_keys(screen: Screen[object]) -> Content:
@@ -76,8 +93,9 @@ def _section(node: DOMNode, bindings: list[ActiveBinding]) -> Content:
 def _line(same: list[ActiveBinding], description: str, tooltip: str) -> Content:
     app = same[0].node.app
     keys = " ".join(dict.fromkeys(app.get_key_display(one.binding) for one in same))
-    if len(keys) > _KEYS:
-        return Content.assemble((f"{description:<{_KEYS}}  ", ""), (keys, "bold $footer-key-foreground"))
-    return Content.assemble(
-        (f"{keys:<{_KEYS}}  ", "bold $footer-key-foreground"), f"{description:<14}", (tooltip, "$text-muted")
-    )
+    if len(keys) > _KEYS - 2:
+        return Content.assemble(f"{description:<{_KEYS}}", (keys, "bold $footer-key-foreground"))
+    title = f"{description:<{_TITLE - 1}} "
+    room = min(_DIALOG, app.size.width * _SHARE // 100) - _FRAME - _KEYS - len(title)
+    told = f"\n{' ' * (_KEYS + len(title))}".join(textwrap.wrap(tooltip, max(room, 20)))
+    return Content.assemble((f"{keys:<{_KEYS}}", "bold $footer-key-foreground"), title, (told, "$text-muted"))

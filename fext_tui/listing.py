@@ -25,12 +25,11 @@ def picture_names(folder: Path, *, portion: int = PORTION) -> Iterator[list[str]
         FextError: it is a file, but no list of paths.
 
     """
-    if folder.is_file():
-        yield sorted(filter(is_picture, listed_names(folder)))
-        return
-    os.scandir(folder).close()
+    is_list = folder.is_file()
+    if not is_list:
+        os.scandir(folder).close()
     names: list[str] = []
-    for name in _walk(folder):
+    for name in filter(is_picture, listed_names(folder)) if is_list else _walk(folder):
         names.append(name)
         if len(names) >= portion:
             yield sorted(names)
@@ -42,6 +41,14 @@ def picture_names(folder: Path, *, portion: int = PORTION) -> Iterator[list[str]
 def merged(portions: list[list[str]]) -> list[str]:
     """Return sorted portions as one sorted list; other threads get their turn meanwhile, as in no single sort."""
     return list(heapq.merge(*portions)) if len(portions) > 1 else portions[0] if portions else []
+
+
+def changed_at(folder: Path) -> int:
+    """Return when the files of a folder were last other ones, in nanoseconds; 0 where it cannot be read."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def count_pictures(folder: Path, wanted: Callable[[], bool], seconds: float) -> tuple[int, bool, str]:

@@ -73,7 +73,10 @@ class Pictures:
         with self._reading:
             if not wanted():
                 return None
-            reduced = self._recall(key) or self._keep(key, self._read(file, place, view, small=small))
+            try:
+                reduced = self._recall(key) or self._keep(key, self._read(file, place, view, small=small))
+            except MemoryError as error:
+                raise UnreadableImage("too large for the memory that is free") from error
         window = reduced.window
         drawn = draw(reduced.pixels, place.kind, window.columns, window.rows) if wanted() else None
         return (reduced.facts, drawn) if drawn else None

@@ -123,11 +123,17 @@ class JobSteering(App[None]):
         self._reads_machine = True
         job = self.running_here
         pid = job.pid if job is not None else None
-        self.in_thread(lambda: self.post_message(MachineRead(self.machine.read(pid))), "machine")
+
+        def work() -> None:
+            try:
+                self.post_message(MachineRead(self.machine.read(pid)))
+            finally:
+                self._reads_machine = False
+
+        self.in_thread(work, "machine")
 
     @on(MachineRead)
     def _take_reading(self, message: MachineRead) -> None:
-        self._reads_machine = False
         if not self.machine_readings or message.use != self.machine_readings[-1]:  # the same is read while it is fresh
             self.machine_readings.append(message.use)
         self.machine_read.publish(message.use)

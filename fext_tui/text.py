@@ -2,7 +2,10 @@
 
 import os
 import unicodedata
+from itertools import accumulate
 from pathlib import Path
+
+from rich.cells import cell_len
 
 from engine.errors import FextError
 
@@ -50,13 +53,19 @@ def _escape(character: str) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """Return ``text`` in at most ``width`` characters, with an ellipsis in its middle where it is longer."""
-    if len(text) <= width:
+    """Return ``text`` in at most ``width`` columns, with an ellipsis in its middle where it is wider."""
+    if cell_len(text) <= width:
         return text
     if width <= 1:
         return "…"[:width]
     tail = width // 2
-    return f"{text[: width - tail - 1]}…{text[-tail:]}"
+    return f"{_begun(text, width - tail - 1)}…{_begun(text[::-1], tail)[::-1]}"
+
+
+def _begun(text: str, width: int) -> str:
+    """Return as many characters of the beginning of ``text`` as ``width`` columns hold."""
+    ends = accumulate(cell_len(character) for character in text[: 2 * width])
+    return text[: sum(end <= width for end in ends)]
 
 
 def folder_name(path: Path) -> str:

@@ -2,26 +2,25 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-
-from textual.message import Message
 
 from engine.checkpoints import list_checkpoints
 from engine.errors import UsageError
 from engine.files import make_folder, replace_file
 from engine.records import Records
+from fext_tui.keys import with_keys
 from fext_tui.orders import Datasets
 from fext_tui.sources import Source
-from fext_tui.text import folder_name
+from fext_tui.text import folder_name, safe
 
 if TYPE_CHECKING:
     from fext_tui.app import FextApp
 
 ACTIONS = (
     ("show", "Show them alone", "as a source of their own"),
-    ("exclude", "Exclude", "new training runs leave them out; no file is touched"),
+    ("exclude", "Exclude", "from new training runs; the files stay"),
     ("include", "Include", "undo that"),
     ("encode", "Encode", "into vectors, with the newest checkpoint"),
     ("copy", "Copy the paths", "to the clipboard, and into a file"),
@@ -36,61 +35,74 @@ class Marked(NamedTuple):
     paths: tuple[Path, ...]
 
 
-class PicturesTold(Message):
-    """What was done with pictures."""
+class Done(NamedTuple):
+    """What was done with pictures, a text to be copied, and the arguments of an encoding that is to be started."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
+    told: str
+    copied: str = ""
+    encoding: Mapping[str, object] | None = None
 
 
-def act(app: "FextApp", action: str, marked: Marked, post: Callable[[Message], object]) -> None:
-    """Do what is asked with pictures, on a thread; it posts what was done."""
+def act(app: "FextApp", action: str, records: Records, marked: Marked) -> Done:
+    """Do what is asked with pictures; for a thread, whose records are its own.
+
+    Raises:
+        FextError: it cannot be done.
+
+    """
     works = {"exclude": _exclude, "include": _include, "encode": _encode, "copy": _copy}
-    work = works[action]
-    app.with_records(lambda records: post(PicturesTold(work(app, records, marked))), "pictures")
+    return works[action](app, records, marked)
 
 
-def _exclude(app: "FextApp", records: Records, marked: Marked) -> str:
-    names = _in_datasets(records, marked)
-    for dataset, paths in names.items():
+def checkpoint_names(app: "FextApp") -> list[str]:
+    """Return the checkpoints that pictures can be reconstructed or encoded with, newest first; for a thread.
+
+    Raises:
+        UsageError: there is none.
+
+    """
+    names = [facts.name for facts in list_checkpoints(app.workspace)]
+    if not names:
+        remedy = with_keys(app, "Train one first: {mode.model:2} for Model, then {model.train:t}.")
+        raise UsageError("There is no checkpoint yet.", remedy)
+    return names
+
+
+def _exclude(app: "FextApp", records: Records, marked: Marked) -> Done:
+    for dataset, paths in _in_datasets(app, records, marked).items():
         records.exclude(dataset, paths)
-    return f"{_count(marked.paths)} left out of new training runs; nothing happens to the files."
+    return Done(f"{_count(marked.paths)} left out of new training runs; nothing happens to the files.")
 
 
-def _include(app: "FextApp", records: Records, marked: Marked) -> str:
-    for dataset, paths in _in_datasets(records, marked).items():
+def _include(app: "FextApp", records: Records, marked: Marked) -> Done:
+    for dataset, paths in _in_datasets(app, records, marked).items():
         records.include(dataset, paths)
-    return f"{_count(marked.paths)} used by new training runs."
+    return Done(f"{_count(marked.paths)} used by new training runs.")
 
 
-def _in_datasets(records: Records, marked: Marked) -> dict[int, list[str]]:
+def _in_datasets(app: "FextApp", records: Records, marked: Marked) -> dict[int, list[str]]:
     """Return the names of the pictures by their datasets."""
     datasets, found = Datasets(records), dict[int, list[str]]()
     for path in marked.paths:
         place = datasets.of_picture(marked.source, path)
         if place is None:
-            raise UsageError(
-                f"{path.name} lies in no folder that was analyzed.", "Choose its folder on Data (1, o) and analyze it."
-            )
+            remedy = with_keys(app, "Choose its folder on Data ({mode.data:1}, {data.open:o}) and analyze it.")
+            raise UsageError(f"{path.name} lies in no folder that was analyzed.", remedy)
         found.setdefault(place[0], []).append(place[1])
     return found
 
 
-def _encode(app: "FextApp", records: Records, marked: Marked) -> str:
-    checkpoints = list_checkpoints(app.workspace)
-    if not checkpoints:
-        raise UsageError("There is no checkpoint yet.", "Train one first: 2 for Model, then t.")
-    listed = _write_list(app, marked.paths)
-    name = checkpoints[0].name
-    app.call_from_thread(app.start_job, "encode", {"checkpoint": name, "folder": app.workspace.stored_path(listed)})
-    return f"{_count(marked.paths)} to be encoded with {name}."
+def _encode(app: "FextApp", records: Records, marked: Marked) -> Done:
+    newest = checkpoint_names(app)[0]
+    arguments = {"checkpoint": newest, "folder": app.workspace.stored_path(_write_list(app, marked.paths))}
+    return Done(f"{_count(marked.paths)} to be encoded with {newest}.", encoding=arguments)
 
 
-def _copy(app: "FextApp", records: Records, marked: Marked) -> str:
-    text = "\n".join(map(str, marked.paths))
-    app.call_from_thread(app.copy_to_clipboard, text)
-    return f"Copied, where the terminal allows it. The same is in {folder_name(_write_list(app, marked.paths))}."
+def _copy(app: "FextApp", records: Records, marked: Marked) -> Done:
+    listed = folder_name(_write_list(app, marked.paths))
+    told = f"Copied, where the terminal allows it. The same is in {listed}."
+    copied = "\n".join(map(str, marked.paths)).encode(errors="surrogateescape").decode(errors="replace")
+    return Done(told, copied=copied)
 
 
 def _write_list(app: "FextApp", paths: Sequence[Path]) -> Path:
@@ -105,4 +117,4 @@ def _write_list(app: "FextApp", paths: Sequence[Path]) -> Path:
 
 
 def _count(paths: Sequence[Path]) -> str:
-    return f"{len(paths):,} pictures are" if len(paths) != 1 else f"{paths[0].name} is"
+    return f"{len(paths):,} pictures are" if len(paths) != 1 else f"{safe(paths[0].name)} is"

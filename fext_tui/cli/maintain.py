@@ -105,7 +105,7 @@ def prune_checkpoints(invocation: Invocation, runs: tuple[str, ...], keep: int, 
         if count and not yes:
             told = ", ".join(f"{safe(one.name)} {len(one.paths)}" for one in found)
             ask(f"Remove {counted(count, 'state')}, {size(total)} ({told})?")
-        prune_states(workspace, records, found)
+        total = prune_states(workspace, records, found)
     names = {one.name: [path.name for path in one.paths] for one in found}
     invocation.answer({"removed": names, "bytes": total}, f"Removed {counted(count, 'state')}, {size(total)}.")
     return EXIT_DONE
@@ -116,12 +116,12 @@ def prune_checkpoints(invocation: Invocation, runs: tuple[str, ...], keep: int, 
 @click.pass_obj
 def prune_caches(invocation: Invocation) -> int:
     """Remove packs that no checkpoint's images need, and lists of splits that the records do not know."""
-    from engine.pruning import remove, unneeded_caches
+    from engine.pruning import remove_caches, unneeded_caches
 
     workspace = invocation.workspace()
     with invocation.records() as records:
         found = unneeded_caches(workspace, records)
-        total = remove(found)
+        total = remove_caches(records, found)
     counts = {one.name: len(one.paths) for one in found}
     told = ", ".join(counted(count, name) for name, count in counts.items())
     invocation.answer({"removed": counts, "bytes": total}, f"Removed {told}: {size(total)}.")

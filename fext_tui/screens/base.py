@@ -14,11 +14,12 @@ from textual.events import Click, Resize
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
+from textual.worker import get_current_worker
 
 from engine.errors import FextError
 from fext_tui.keys import shown_key
 from fext_tui.machine import machine_words
-from fext_tui.text import folder_name, shortened
+from fext_tui.text import folder_name, safe, shortened
 from fext_tui.widgets.job_bar import JobBar
 from fext_tui.widgets.key_line import KeyLine
 
@@ -114,7 +115,6 @@ class FextScreen(Screen[None]):
     JUMP_HINT: ClassVar[str] = ""
     """What may be typed to go to beside the names of targets, for instance ``number of a job``."""
     HORIZONTAL_BREAKPOINTS = WIDTHS
-    VERTICAL_BREAKPOINTS = HEIGHTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave_field", "Leave", show=False, id="leave", tooltip="Leave a field, clear an ended job"),
     ]
@@ -141,9 +141,13 @@ class FextScreen(Screen[None]):
         """Give the places of this screen that can be gone to, beside its panes."""
         return ()
 
-    def jump_to(self, typed: str) -> bool:
-        """Go to what was typed and chosen as it stands; return whether there is such a thing here."""
-        return False
+    def jump_to(self, typed: str) -> None:
+        """Go to what was typed and chosen as it stands, or tell that there is no such thing here."""
+        raise NotImplementedError
+
+    def tell_nowhere(self, typed: str) -> None:
+        """Tell that there is no place of that name or number here."""
+        self.notify(f"There is no “{safe(typed, 40)}” here.", severity="warning", markup=False, timeout=4)
 
     def on_resize(self, event: Resize) -> None:
         """Say that the terminal is too small, where it is."""
@@ -161,7 +165,6 @@ class WorkingDialog(ModalScreen[Result]):
     """Base of dialogs that work on threads: what goes wrong there is told, and may close the dialog."""
 
     CLOSES_ON_FAILURE: ClassVar[bool] = False
-    VERTICAL_BREAKPOINTS = HEIGHTS
 
     class Failed(Message):
         """Something cannot be read or written."""
@@ -170,24 +173,43 @@ class WorkingDialog(ModalScreen[Result]):
             super().__init__()
             self.error = error
 
+    class Answered(Message):
+        """A thread has found what the dialog is to give."""
+
+        def __init__(self, result: object) -> None:
+            super().__init__()
+            self.result = result
+
     @property
     def fext(self) -> "FextApp":
         """The app, as what it is."""
         return cast("FextApp", self.app)
 
-    def in_thread(self, work: Callable[[], object], group: str) -> None:
-        """Do work on a thread; what goes on in its group is no longer wanted."""
+    def in_thread(self, work: Callable[[], Message | None], group: str) -> None:
+        """Do work on a thread, and post the message that it returns; what goes on in its group is no longer wanted."""
         self.run_worker(partial(self.tried, work), group=group, exclusive=True, thread=True)
 
-    def tried(self, work: Callable[[], object]) -> None:
-        """Do work, on a thread, and tell what it raises."""
+    def tried(self, work: Callable[[], Message | None]) -> None:
+        """Do work, on a thread, and post what it returns, or what it raises, unless nobody wants it any more."""
+        worker = get_current_worker()
         try:
-            work()
+            message = work()
         except (FextError, OSError) as error:
-            self.post_message(self.Failed(error))
+            message = self.Failed(error)
+        if message is not None and not worker.is_cancelled:
+            self.post_message(message)
 
     @on(Failed)
     def _tell_failure(self, message: Failed) -> None:
         self.fext.tell_error(message.error)
         if self.CLOSES_ON_FAILURE:
-            self.dismiss(None)
+            self._close(None)
+
+    @on(Answered)
+    def _answer(self, message: Answered) -> None:
+        self._close(cast("Result", message.result))
+
+    def _close(self, result: Result | None) -> None:
+        """Close the dialog, unless it was left meanwhile: `dismiss` would close what stands over it, or below it."""
+        if self.is_active:
+            self.dismiss(result)

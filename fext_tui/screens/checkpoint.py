@@ -19,11 +19,11 @@ from engine.images.scan import root_of
 from engine.rankings import Ranking, list_rankings
 from engine.records import Records, Row
 from engine.workspace import LATENT_FILE, Workspace
-from fext_tui.keys import key_hints
+from fext_tui.keys import key_hints, with_keys
 from fext_tui.screens.base import WorkingDialog
 from fext_tui.screens.dialogs import Choose
 from fext_tui.sources import Chosen, Source, encoding_folder, ranking_source
-from fext_tui.text import age, ago, decibel, duration, folder_name, number, safe, safe_lines, shortened, size
+from fext_tui.text import age, ago, counted, decibel, duration, folder_name, number, safe, safe_lines, shortened, size
 from fext_tui.widgets.folder_dialog import FolderDialog
 from fext_tui.widgets.table import KeyTable, right
 
@@ -42,7 +42,10 @@ _WORKS = (
 _SHOWN = 200
 """Images, worst or best, that are opened in the Viewer."""
 _LONGEST, _LONGEST_SETTINGS = 40, 160
-_NONE_YET = "Nothing was measured yet.\ne  measures the images held out, t those trained on."
+_NONE_YET = (
+    "Nothing was measured yet.\n"
+    "{checkpoint.evaluate:e}  measures the images held out, {checkpoint.evaluate_training:t} those trained on."
+)
 
 
 class CheckpointScreen(WorkingDialog[Chosen | Source | None]):
@@ -82,7 +85,7 @@ class CheckpointScreen(WorkingDialog[Chosen | Source | None]):
             yield Static(Content(safe(self._checkpoint)), classes="dialog-title")
             yield Static("Reading …", id="checkpoint-facts")
             yield KeyTable(_COLUMNS, id="checkpoint-evaluations")
-            yield Static(_NONE_YET, id="checkpoint-none", classes="dialog-detail")
+            yield Static(with_keys(self, _NONE_YET), id="checkpoint-none", classes="dialog-detail")
             yield Static(id="checkpoint-evaluation")
             yield Static(f"{key_hints(self, *_LOOKS)}\n{key_hints(self, *_WORKS)}", classes="dialog-keys")
 
@@ -96,10 +99,10 @@ class CheckpointScreen(WorkingDialog[Chosen | Source | None]):
     def _read(self) -> None:
         self.in_thread(self._read_all, "checkpoint")
 
-    def _read_all(self) -> None:
+    def _read_all(self) -> Message:
         with Records(self.fext.workspace) as records:
             details = checkpoint_details(self.fext.workspace, records, self._checkpoint)
-        self.post_message(self.Read(details, list_rankings(self.fext.workspace, self._checkpoint)))
+        return self.Read(details, list_rankings(self.fext.workspace, self._checkpoint))
 
     @on(Read)
     def _take(self, message: Read) -> None:
@@ -139,7 +142,7 @@ class CheckpointScreen(WorkingDialog[Chosen | Source | None]):
         if row is not None:
             self.in_thread(partial(self._collect, row, best=best), "images")
 
-    def _collect(self, row: Row, *, best: bool) -> None:
+    def _collect(self, row: Row, *, best: bool) -> Message:
         root = root_of(self.fext.workspace.actual_path(row["folder"]))
         with Records(self.fext.workspace) as records:
             images = records.image_errors(row["id"], order_by="psnr", descending=best, limit=_SHOWN)
@@ -153,7 +156,7 @@ class CheckpointScreen(WorkingDialog[Chosen | Source | None]):
             self._checkpoint,
             figures,
         )
-        self.app.call_from_thread(self.dismiss, chosen)
+        return self.Answered(chosen)
 
     def action_latent(self) -> None:
         """Show where the images of an evaluation lie in the latent."""
@@ -183,7 +186,8 @@ class CheckpointScreen(WorkingDialog[Chosen | Source | None]):
     def action_odd(self) -> None:
         """Show the images of a ranking in the Viewer, the most unusual first."""
         if not self._rankings:
-            self.fext.tell_error(UsageError("No folder was ranked yet.", "a  ranks one by how unusual its images are."))
+            remedy = with_keys(self, "{checkpoint.anomalies:a}  ranks one by how unusual its images are.")
+            self.fext.tell_error(UsageError("No folder was ranked yet.", remedy))
             return
         now = self.fext.clock()
         options = [
@@ -239,7 +243,7 @@ def evaluation_words(row: Row) -> Content:
     if beside:
         lines.append("PSNR beside: " + " · ".join(beside) + " dB")
     if row["skipped"]:
-        lines.append(f"{row['skipped']:,} images could not be read")
+        lines.append(f"{counted(row['skipped'], 'image')} could not be read")
     return Content(safe_lines("\n".join(lines)))
 
 

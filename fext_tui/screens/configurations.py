@@ -9,6 +9,7 @@ from engine.errors import FextError
 from engine.settings import Settings
 from engine.workspace import check_name
 from fext_tui import text
+from fext_tui.keys import shown_key
 from fext_tui.screens.base import FextScreen
 from fext_tui.screens.dialogs import Ask, Choose, Confirm
 from fext_tui.screens.presets import ChoosePreset, changes, settings_of
@@ -33,7 +34,8 @@ class ConfiguringScreen(FextScreen):
         """Choose a saved configuration, and take its values."""
         names = configuration_names(self.fext.workspace)
         if not names:
-            self.notify("w writes the settings by name.", title="No configuration is saved yet.", timeout=5)
+            hint = f"{shown_key(self, 'settings.write', 'w')} writes the settings by name."
+            self.notify(hint, title="No configuration is saved yet.", markup=False, timeout=5)
             return
         self.app.push_screen(
             Choose("Load a configuration", [(name, text.safe(name), "") for name in names]), self._load

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable
 from textual.worker import get_current_worker
 
 from engine.errors import FextError, UsageError
@@ -20,9 +20,9 @@ from fext_tui import text
 from fext_tui.dataset_facts import Asked, DatasetFacts, asked_by, read_facts
 from fext_tui.listing import count_pictures
 from fext_tui.screens.base import Breakpoints, FextScreen
-from fext_tui.sources import training_folder
 from fext_tui.widgets.dataset_card import DatasetCard
 from fext_tui.widgets.distribution_pane import DistributionPane
+from fext_tui.widgets.empty import Empty
 from fext_tui.widgets.findings_table import FindingsTable
 from fext_tui.widgets.folder_dialog import FolderDialog
 from fext_tui.widgets.image_table import ImageTable
@@ -42,8 +42,10 @@ PANES = {
     "findings": ("x", "Findings"),
 }
 SAMPLE_IMAGES: Mapping[str, Any] = {"count": 600, "seed": 42}
-NO_IMAGES = "No images in the records yet.\na  analyzes those of the folder."
-NO_FINDINGS = "Nothing is known of these images yet.\na  analyzes them and lists here what is wrong with them."
+NO_IMAGES = "No images in the records yet.\n{data.analyze:a}  analyzes those of the folder."
+NO_FINDINGS = (
+    "Nothing is known of these images yet.\n{data.analyze:a}  analyzes them and lists here what is wrong with them."
+)
 HEIGHTS: Breakpoints = [(0, "-low"), (30, "-short"), (40, "-tall")]
 """Rows from which the screen has a class; ``-low`` shows one pane at a time, however wide the terminal is."""
 
@@ -90,13 +92,16 @@ class DataScreen(FextScreen):
             "dataset",
             Container(DatasetCard(id="dataset-card"), id="pane-dataset"),
             Container(
-                ImageTable(self.fext.workspace), Static(NO_IMAGES, classes="empty"), id="pane-images", classes="-empty"
+                ImageTable(self.fext.workspace),
+                Empty(NO_IMAGES),
+                id="pane-images",
+                classes="-empty",
             ),
             Container(SettingsForm(("analysis", "data"), opened=("analysis",)), id="pane-settings"),
             DistributionPane(self.fext.workspace),
             Container(
                 FindingsTable(),
-                Static(NO_FINDINGS, classes="empty"),
+                Empty(NO_FINDINGS),
                 id="pane-findings",
                 classes="-empty",
             ),
@@ -189,7 +194,7 @@ class DataScreen(FextScreen):
 
     def action_open(self) -> None:
         """Choose the folder of training images."""
-        start = root_of(training_folder(self.fext.workspace, self.fext.settings))
+        start = root_of(self.fext.workspace.training_folder(self.fext.settings.data.folder))
         self.app.push_screen(FolderDialog("Choose the folder of training images", start), self._open)
 
     def _open(self, folder: "Path | None") -> None:

@@ -86,7 +86,7 @@ class Choose(ModalScreen[str | None]):
                 yield Static(Content(self._detail), classes="dialog-detail")
             yield OptionList(
                 *(
-                    Option(Content.assemble((title.ljust(width), "bold"), (help_text, "$text-muted")), id=str(index))
+                    Option(_line(title, help_text, width), id=str(index))
                     for index, (_, title, help_text) in enumerate(self._options)
                 ),
                 compact=True,
@@ -100,6 +100,12 @@ class Choose(ModalScreen[str | None]):
     async def action_move(self, way: str) -> None:
         """Move the cursor."""
         await self.query_one(OptionList).run_action(way)
+
+
+def _line(title: str, help_text: str, width: int) -> Content:
+    if not help_text:
+        return Content.styled(title, "bold")
+    return Content.assemble((title.ljust(width), "bold"), (help_text, "$text-muted"))
 
 
 class Ask(ModalScreen[str | None]):
@@ -122,7 +128,7 @@ class Ask(ModalScreen[str | None]):
             yield Static(Content(title), classes="dialog-title")
             if detail:
                 yield Static(Content(detail), classes="dialog-detail")
-            yield Input(value, compact=True)
+            yield Input(safe(value), compact=True)
             yield Static("", classes="dialog-error")
             yield Static(key_hints(self, ("", "enter go on"), ("dialog.cancel", "esc cancel")), classes="dialog-keys")
 

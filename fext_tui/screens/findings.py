@@ -35,7 +35,7 @@ from fext_tui.findings import (
     toggle_excluded,
     toggle_kind,
 )
-from fext_tui.keys import key_hints
+from fext_tui.keys import key_hints, with_keys
 from fext_tui.measures import figure
 from fext_tui.screens.base import WorkingDialog
 from fext_tui.sources import Chosen
@@ -49,6 +49,7 @@ _KEYS = (
     ("", "enter view"), ("finding.view_all", "w view all"), ("finding.exclude", "e exclude"),
     ("finding.exclude_all", "E all"),
 )  # fmt: skip
+_NONE, _MORE = "No file of this kind.", " {finding.lower:<} and {finding.higher:>} move the cut-off."
 _CUT_KEYS = ("finding.lower", "< lower"), ("finding.higher", "> higher")
 
 
@@ -125,11 +126,11 @@ class FindingScreen(WorkingDialog[Chosen | None]):
 
     # --- Reading, on a thread -------------------------------------------------------------------------------
 
-    def _work(self, work: Callable[[], None], group: str = "reading", *, exclusive: bool = True) -> None:
+    def _work(self, work: Callable[[], Message | None], group: str = "reading", *, exclusive: bool = True) -> None:
         """Do work on a thread; ``exclusive``: what is waiting or going on in its group is no longer wanted."""
         self.run_worker(partial(self._in_turn, work), group=group, exclusive=exclusive, thread=True)
 
-    def _in_turn(self, work: Callable[[], None]) -> None:
+    def _in_turn(self, work: Callable[[], Message | None]) -> None:
         """Do work unless it is no longer wanted: one after the other, so that what was asked last is what stands."""
         with self._one_at_a_time:
             if not get_current_worker().is_cancelled:
@@ -201,7 +202,7 @@ class FindingScreen(WorkingDialog[Chosen | None]):
         self.query_one(FilesTable).display = not is_empty
         empty = self.query_one("#finding-empty", Static)
         empty.display = is_empty
-        empty.update("No file of this kind." + (" < and > move the cut-off." if cut else ""))
+        empty.update(with_keys(self, _NONE + (_MORE if cut else "")))
         self.query_one("#finding-keys", Static).update(
             key_hints(self, *_KEYS, *(_CUT_KEYS if cut else ()), ("finding.back", "esc back"))
         )
@@ -224,17 +225,15 @@ class FindingScreen(WorkingDialog[Chosen | None]):
         if self._total:
             self._work(self._collect, "collect")
 
-    def _collect(self) -> None:
-        worker = get_current_worker()
+    def _collect(self) -> Message | None:
         page = read_findings(self.fext.workspace, self._dataset, self._kind, rows=-1)
         own, others = root_of(self._folder), root_of(self._others)
         paths: dict[Path, None] = {}
         for row in page.rows:
             paths |= {others / row["other"]: None} if row["other"] else {}
             paths |= {own / row["path"]: None}
-        if paths and not worker.is_cancelled:
-            title = TITLES[self._kind] if len(paths) > 1 else ""
-            self.app.call_from_thread(self.dismiss, Chosen(tuple(paths), title))
+        title = TITLES[self._kind] if len(paths) > 1 else ""
+        return self.Answered(Chosen(tuple(paths), title)) if paths else None
 
     def action_exclude(self) -> None:
         """Let training leave out the file under the cursor, or use it again."""

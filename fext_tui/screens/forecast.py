@@ -16,14 +16,18 @@ from engine.forecast import Forecast, ImageCount, count_images, find_measured, f
 from engine.jobs.tasks import lane_of
 from engine.records import Records
 from fext_tui.forecasting import Row, rows
+from fext_tui.keys import key_hints, with_keys
 from fext_tui.screens.base import WorkingDialog
 
 _TITLE = 11
-_AMOUNT = 27
 _AROUND_TEXT = 11
 """Rows of the dialog beside its text, and of the terminal beside the dialog."""
-_WAY = "m runs a few steps to see"
-_KEYS = "m measure   t train   y copy   esc close"
+_WAY = "{forecast.measure:m} runs a few steps to see"
+_MEASURING = "Measuring a few steps …  {dialog.close:esc} breaks off"
+_KEYS = (
+    ("forecast.measure", "m measure"), ("forecast.train", "t train"), ("dialog.copy", "y copy"),
+    ("dialog.close", "esc close"),
+)  # fmt: skip
 
 
 class ForecastScreen(WorkingDialog[bool]):
@@ -58,7 +62,7 @@ class ForecastScreen(WorkingDialog[bool]):
             yield Static("What training will take", classes="dialog-title")
             with VerticalScroll():
                 yield Static("Counting the images …", id="forecast-rows")
-            yield Static(_KEYS, classes="dialog-keys")
+            yield Static(key_hints(self, *_KEYS), classes="dialog-keys")
 
     def on_mount(self) -> None:
         """Make the forecast."""
@@ -72,18 +76,18 @@ class ForecastScreen(WorkingDialog[bool]):
         """End a probe that goes on."""
         self._measuring = False
 
-    def _make(self) -> None:
+    def _make(self) -> Message:
         settings, workspace = self.fext.settings, self.fext.workspace
         lane = lane_of("train", settings.device)
         with Records(workspace) as records:
             self._images = self._images or count_images(settings.data, workspace, records)
             measured = find_measured(settings, lane, workspace, records)
-        self.post_message(self.Made(forecast(settings, lane, self._images, measured, workspace)))
+        return self.Made(forecast(settings, lane, self._images, measured, workspace))
 
     @on(Made)
     def _show(self, message: Made) -> None:
         self._measuring = False
-        self._told = _draw(message.made, self.fext.clock())
+        self._told = _draw(message.made, self.fext.clock(), with_keys(self, _WAY))
         self.query_one("#forecast-rows", Static).update(self._told)
 
     def action_measure(self) -> None:
@@ -93,17 +97,17 @@ class ForecastScreen(WorkingDialog[bool]):
             self.fext.tell_error(UsageError(f"Job {job.id} is at work.", "Measure when it has ended."))
         elif self._images is not None and not self._measuring:
             self._measuring = True
-            self.query_one("#forecast-rows", Static).update("Measuring a few steps …  esc breaks off")
+            self.query_one("#forecast-rows", Static).update(with_keys(self, _MEASURING))
             self.in_thread(self._probe, "forecast")
 
-    def _probe(self) -> None:
+    def _probe(self) -> Message | None:
         settings = self.fext.settings
         try:
             lane = lane_of("train", settings.device)
             probe(settings, lane, self.fext.workspace, lambda: not self._measuring)
         except Stopped:  # the dialog was closed
-            return
-        self._make()
+            return None
+        return self._make()
 
     def action_copy(self) -> None:
         """Copy the text to the person's clipboard through the terminal (OSC 52)."""
@@ -115,13 +119,19 @@ class ForecastScreen(WorkingDialog[bool]):
         getattr(self.query_one(VerticalScroll), f"scroll_{way}")(animate=False)
 
 
-def _draw(made: Forecast, now: float) -> Content:
-    lines = [_line(row) for row in rows(made, now, _WAY)]
+def _draw(made: Forecast, now: float, way_to_measure: str) -> Content:
+    told = list(rows(made, now, way_to_measure))
+    width = max(len(_amount(row)) for row in told)
+    lines = [_line(row, width) for row in told]
     lines += [Content.styled(problem, "$text-error") for problem in made.problems]
     return Content("\n").join(lines)
 
 
-def _line(row: Row) -> Content:
-    title, amount, source = row
-    amount = f"{amount if title else f'  {amount}':<{_AMOUNT}} "
-    return Content.assemble((f"{title:<{_TITLE}}", "bold"), amount, (source, "$text-muted"))
+def _amount(row: Row) -> str:
+    title, amount, _ = row
+    return amount if title else f"  {amount}"
+
+
+def _line(row: Row, width: int) -> Content:
+    title, _, source = row
+    return Content.assemble((f"{title:<{_TITLE}}", "bold"), f"{_amount(row):<{width}}  ", (source, "$text-muted"))

@@ -15,12 +15,14 @@ from textual.widgets.option_list import Option
 
 from fext_tui.keys import key_hints, shown_key
 from fext_tui.screens.base import MODES, Target
-from fext_tui.text import safe
+from fext_tui.text import safe, shortened
 
 if TYPE_CHECKING:
     from fext_tui.app import FextApp
     from fext_tui.widgets.panes import Titles
 
+_TITLE, _ROOM = 24, 54
+"""Columns of a title at least, and of a line."""
 _MOST = 600
 """Targets that are listed at once; typing narrows them."""
 
@@ -76,7 +78,9 @@ class Jump(ModalScreen[Target | str | None]):
     def _line(self, one: Target | str) -> Content:
         if isinstance(one, str):
             return Content.assemble((f"“{safe(one)}”  ", "bold"), (self._hint, "$text-muted"))
-        return Content.assemble((safe(one.title).ljust(24), "bold"), ("  ", ""), (safe(one.help), "$text-muted"))
+        title = safe(one.title).ljust(_TITLE)
+        told = shortened(safe(one.help), max(_ROOM - len(title), 1))
+        return Content.assemble((title, "bold"), "  ", (told, "$text-muted"))
 
     async def action_move(self, way: str) -> None:
         """Move the cursor of the list."""

@@ -81,7 +81,7 @@ class LatentScreen(WorkingDialog[None]):
 
     def on_mount(self) -> None:
         """Read the points."""
-        self.in_thread(lambda: self.post_message(self.Read(read_points(self._path))), "points")
+        self.in_thread(lambda: self.Read(read_points(self._path)), "points")
 
     @on(Read)
     def _take(self, message: Read) -> None:

@@ -97,7 +97,7 @@ class Maintenance(WorkingDialog[None]):
 
     def _measure(self, _: object = None) -> None:
         self._tell()
-        self.in_thread(lambda: self.post_message(RoomsRead(rooms(self.fext.workspace))), "rooms")
+        self.in_thread(lambda: RoomsRead(rooms(self.fext.workspace)), "rooms")
 
     @on(OptionList.OptionHighlighted)
     def _tell(self) -> None:
@@ -142,9 +142,9 @@ class Maintenance(WorkingDialog[None]):
     # --- Looking first ----------------------------------------------------------------------------------------
 
     def _look(self, name: str) -> None:
-        def work() -> None:
+        def work() -> Message:
             with Records(self.fext.workspace) as records:
-                self.post_message(Offered(name, LOOKS[name](self.fext.workspace, records)))
+                return Offered(name, LOOKS[name](self.fext.workspace, records))
 
         self.query_one("#maintenance-help", Static).update("Looking …")
         self.in_thread(work, "look")
@@ -152,6 +152,8 @@ class Maintenance(WorkingDialog[None]):
     @on(Offered)
     def _ask(self, message: Offered) -> None:
         self._tell()
+        if not self.is_active:
+            return
         if not message.offers:
             self.notify("There is nothing of that kind.", timeout=4)
             return

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable
 
 from engine.checkpoints import CheckpointFacts, list_checkpoints
 from engine.errors import UsageError
@@ -22,6 +22,7 @@ from fext_tui.screens.dialogs import Ask, Confirm
 from fext_tui.throttle import Throttle
 from fext_tui.widgets.checkpoints import CheckpointTable
 from fext_tui.widgets.curves_pane import CurvesPane
+from fext_tui.widgets.empty import Empty
 from fext_tui.widgets.forecast_line import ForecastLine
 from fext_tui.widgets.log import JobLog
 from fext_tui.widgets.panes import Panes, PaneStrip
@@ -41,7 +42,7 @@ WIDTHS: Breakpoints = [(0, "-narrow"), (116, "-medium"), (150, "-wide")]
 """Columns from which the form and the curves stand side by side, and from which there is room for all."""
 REDRAW_SECONDS = 1.0
 """How long after drawing the curves news of them wait: they come together, and a slow link is spared."""
-NO_CHECKPOINT = "No checkpoint yet.\nt  trains with the settings as they are."
+NO_CHECKPOINT = "No checkpoint yet.\n{model.train:t}  trains with the settings as they are."
 
 
 class CheckpointsRead(Message):
@@ -96,7 +97,7 @@ class ModelScreen(ConfiguringScreen):
             "settings",
             Container(SettingsForm(GROUPS, opened=("model",)), ForecastLine(), id="pane-settings"),
             CurvesPane(),
-            Container(CheckpointTable(), Static(NO_CHECKPOINT, classes="empty"), id="pane-checkpoints"),
+            Container(CheckpointTable(), Empty(NO_CHECKPOINT), id="pane-checkpoints"),
             Container(JobLog(id="log"), id="pane-log"),
         )
 

@@ -13,6 +13,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from engine.settings import FIELDS, PRESETS, PURPOSES, Settings, text_of
+from fext_tui.keys import key_hints
 from fext_tui.text import safe, shortened
 
 DEFAULTS = "defaults"
@@ -59,7 +60,7 @@ class ChoosePreset(ModalScreen[str | None]):
                 compact=True,
             )
             yield Static(id="preset-changes")
-            yield Static("enter choose   esc cancel", classes="dialog-keys")
+            yield Static(key_hints(self, ("", "enter choose"), ("dialog.cancel", "esc cancel")), classes="dialog-keys")
 
     @on(OptionList.OptionHighlighted)
     def _tell_changes(self, event: OptionList.OptionHighlighted) -> None:

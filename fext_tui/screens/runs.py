@@ -20,6 +20,7 @@ from fext_tui.screens.base import Target
 from fext_tui.screens.upkeep import UpkeepScreen
 from fext_tui.stories import JobStory, read_story
 from fext_tui.throttle import Throttle
+from fext_tui.widgets.empty import Empty
 from fext_tui.widgets.job_facts import story_facts
 from fext_tui.widgets.job_table import JobList, JobTable
 from fext_tui.widgets.overlay import ComparedCurves, Overlay, comparison_facts
@@ -35,7 +36,10 @@ SHOWN_JOBS = 500
 """How many of the newest jobs the table shows; `x` exports all of them."""
 TOLD_SECONDS = 2.0
 """How long the progress of a running job stands in the table before it is renewed."""
-EMPTY = "No job yet.\n2 then t  trains a model.   1 then a  analyzes a folder of images."
+EMPTY = (
+    "No job yet.\n"
+    "{mode.model:2} then {model.train:t}  trains a model.   {mode.data:1} then {data.analyze:a}  analyzes images."
+)
 NO_CURVE = "This job has no curve."
 _QUEUE = Binding.Group("Queue", compact=True)
 _COMPARING = Binding.Group("Plot", compact=True)
@@ -180,7 +184,7 @@ class RunsScreen(UpkeepScreen):
         yield Panes(
             PANES,
             "jobs",
-            Container(JobList(), Static(EMPTY, classes="empty"), id="pane-jobs"),
+            Container(JobList(), Empty(EMPTY), id="pane-jobs"),
             VerticalScroll(Static(id="story"), id="pane-details"),
             ComparedCurves(NO_CURVE),
         )
@@ -222,12 +226,13 @@ class RunsScreen(UpkeepScreen):
             title = f"Job {line.job.id}  {line.job.kind}"
             yield Target(title, f"{line.job.state}  {line.name}", partial(self._go_to, line.job.id))
 
-    def jump_to(self, typed: str) -> bool:
+    def jump_to(self, typed: str) -> None:
         """Go to the job of that number."""
-        found = typed.isdecimal() and int(typed) in self._jobs
-        if found:
-            self._go_to(int(typed))
-        return found
+        job = next((job for job in self._jobs if str(job) == typed), None)
+        if job is None:
+            self.tell_nowhere(typed)
+        else:
+            self._go_to(job)
 
     def _go_to(self, job: int) -> None:
         self.action_pane("jobs")

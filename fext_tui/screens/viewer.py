@@ -1,7 +1,6 @@
 """The Viewer: pictures and plots, one large, many small, or one beside its reconstruction."""
 
-from collections.abc import Mapping
-from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -11,18 +10,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
-from engine.checkpoints import list_checkpoints
-from engine.errors import UsageError
-from engine.records import Records
-from fext_tui.orders import Datasets, Order, offered_orders
-from fext_tui.screens.base import FextScreen, Target
+from engine.records import Records, Row
+from fext_tui.orders import Datasets
 from fext_tui.screens.dialogs import Choose
-from fext_tui.sources import Chosen, Source, files_source, folder_source, workspace_sources
-from fext_tui.text import folder_name, safe, shortened
-from fext_tui.viewer_actions import ACTIONS, Marked, PicturesTold, act
+from fext_tui.screens.picking import PickingScreen
+from fext_tui.text import safe
+from fext_tui.viewer_actions import checkpoint_names
 from fext_tui.widgets.browser import Browser
 from fext_tui.widgets.contact_sheet import ContactSheet, Shown
-from fext_tui.widgets.folder_dialog import FolderDialog
+from fext_tui.widgets.filter_line import FilterLine
 from fext_tui.widgets.picture import Picture
 from fext_tui.widgets.picture_facts import PictureFacts, Told
 from fext_tui.widgets.side_by_side import SideBySide
@@ -31,36 +27,26 @@ if TYPE_CHECKING:
     from fext_tui.pictures import Facts
     from fext_tui.widgets.canvas import Canvas
 
-NEAREST = 50
-"""The most pictures that are shown as nearest to one."""
-
 Look = Literal["picture", "sheet", "beside"]
 """One picture large, many small, or one beside its reconstruction."""
 
 _MOVE = Binding.Group("Move", compact=True)
 _SOURCE = Binding.Group("Source", compact=True)
 _ZOOM = Binding.Group("Zoom", compact=True)
-_ANY = "Any folder …"
-_DIALOG, _LONGEST_TITLE = 52, 36
-"""Columns of a choice in a dialog, and of its title at most."""
 
 
-class NearestFound(Message):
-    """The pictures nearest to one, nearest first, and their similarities, by the vectors that are stored."""
+class FactsRead(Message):
+    """What was measured on a picture was read; ``facts`` are those of its file, where it was drawn.
 
-    def __init__(self, path: Path, similarities: Mapping[Path, float]) -> None:
+    Of readings that overlap, that of the higher ``number`` was begun later.
+    """
+
+    def __init__(self, number: int, path: Path, facts: "Facts | None", measured: Row | None) -> None:
         super().__init__()
+        self.number = number
         self.path = path
-        self.similarities = similarities
-
-
-class OrdersRead(Message):
-    """In which orders the pictures of a source can be shown."""
-
-    def __init__(self, source: Source, orders: list[Order]) -> None:
-        super().__init__()
-        self.source = source
-        self.orders = orders
+        self.facts = facts
+        self.measured = measured
 
 
 class CheckpointsListed(Message):
@@ -76,7 +62,7 @@ def _binding(key: str, action: str, name: str, id: str, help_text: str, **option
     return Binding(key, action, name, id=f"viewer.{id}", tooltip=help_text, **options)
 
 
-class ViewerScreen(FextScreen):
+class ViewerScreen(PickingScreen):
     """Pictures and plots, from the folders of the workspace or any other."""
 
     MODE: ClassVar[str] = "viewer"
@@ -130,14 +116,11 @@ class ViewerScreen(FextScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sources: list[Source] = []
-        self._source = 0
-        self._opened: list[Source] = []
-        self._nearest: Source | None = None
-        self._example = Path()
         self._look: Look = "picture"
         self._checkpoint = ""
-        self._datasets = Datasets(self.fext.records)
+        self._known: dict[Path, int | None] = {}
+        self._facts_readings = count(1)
+        self._shown_facts = 0
 
     def compose_body(self) -> ComposeResult:
         """Give the list of files, and the three ways to look at them."""
@@ -154,168 +137,10 @@ class ViewerScreen(FextScreen):
         """Begin with one picture."""
         self._set_look("picture")
 
-    def on_screen_resume(self) -> None:
-        """Look again: settings or jobs may have changed the pictures meanwhile."""
-        browser = self._browser
-        here = browser.source if browser.is_listed else None
-        self._find_sources(here)
-        if not browser.is_listed or self._here != here:
-            self._list()
-        elif browser.is_outdated:
-            self.action_reload()
-
-    @property
-    def _browser(self) -> Browser:
-        return self.query_one(Browser)
-
-    # --- Sources --------------------------------------------------------------------------------------------
-
-    @property
-    def _here(self) -> Source:
-        return self._sources[self._source]
-
-    def _find_sources(self, source: Source | None = None) -> None:
-        self._sources = [*workspace_sources(self.fext.workspace, self.fext.settings), *self._opened]
-        self._sources += [self._nearest] if self._nearest else []
-        self._source = self._sources.index(source) if source in self._sources else 0
-
-    def _list(self, wanted: str = "") -> None:
-        self._datasets = Datasets(self.fext.records)
-        self._browser.show_source(self._here, f"{self._source + 1}/{len(self._sources)}", wanted)
-
-    def action_source(self, step: int) -> None:
-        """Show the next or previous source."""
-        self._find_sources(self._here)
-        self._source = (self._source + step) % len(self._sources)
-        self._list()
-
-    def action_browse(self) -> None:
-        """Choose among the sources."""
-        self._find_sources(self._here)
-        titles = [safe(source.title, _LONGEST_TITLE) for source in self._sources]
-        room = max(_DIALOG - max(map(len, titles)), 1)
-        options = [
-            (str(number), title, shortened(folder_name(self._sources[number].folder), room))
-            for number, title in enumerate(titles)
-        ]
-        options.append((_ANY, _ANY, "o"))
-        self.app.push_screen(Choose("Show the pictures of", options), self._browse)
-
-    def _browse(self, number: str | None) -> None:
-        if number == _ANY:
-            self.action_open()
-        elif number is not None:
-            self._source = int(number)
-            self._list()
-
-    def action_open(self) -> None:
-        """Choose any folder."""
-        self.app.push_screen(FolderDialog("Show the pictures of", self._here.root), self._open)
-
-    def _open(self, folder: Path | None) -> None:
-        if folder is not None:
-            self.show_path(folder)
-
-    def show_path(self, path: Path) -> None:
-        """Show a picture, in the source it belongs to, or the pictures of a folder."""
-        self._find_sources()
-        whole = [source for source in self._sources if not source.is_ordered and source.root == source.folder]
-        if path.is_dir():
-            holding_it = [source for source in whole if source.folder == path]
-        else:
-            holding_it = [source for source in whole if path.is_relative_to(source.root)]
-        folder = path if path.is_dir() else path.parent
-        source = max(holding_it, key=lambda one: len(one.folder.parts), default=folder_source(folder))
-        if not holding_it:
-            self._opened = [source]
-        self._find_sources(source)
-        self._list("" if path == source.folder else str(path.relative_to(source.root)))
-
-    def show_files(self, chosen: Chosen) -> None:
-        """Show files, at least one, in the order given; beside their reconstructions where a checkpoint is named."""
-        source = files_source(chosen)
-        self._opened = [source]
-        self.show_source(source)
-
-    def show_source(self, source: Source) -> None:
-        """Show a source; beside their reconstructions where it has to do with a checkpoint."""
-        self._find_sources(source)
-        if source.checkpoint and source.is_ordered:
-            self._checkpoint = source.checkpoint
-            self._set_look("beside")
-        self._list(source.names[0] if source.names else "")
-
-    def action_reload(self) -> None:
-        """Read the folder again, and stay where the cursor is."""
-        current = self._browser.current
-        self._list(str(current.relative_to(self._here.root)) if current else "")
-
-    # --- The nearest ----------------------------------------------------------------------------------------
-
-    def action_nearest(self) -> None:
-        """Show the pictures that are most like this one, by the vectors that are stored."""
-        if self._browser.current is not None:
-            self._example = self._browser.current
-            self.fext.in_thread(partial(self._find_nearest, self._example), "nearest")
-
-    def _find_nearest(self, path: Path) -> None:
-        """Find them: on a thread, which loads NumPy."""
-        from engine.search import find_stored
-
-        with Records(self.fext.workspace) as records:
-            found = find_stored(self.fext.workspace, records, path, k=NEAREST)
-        if found is None:
-            raise UsageError(
-                f"{path.name} has no stored vector.",
-                "Encode its folder first: 2 for Model, then n. Or use `fext similar`, which encodes one image.",
-            )
-        there = {one.path: one.similarity for one in found.neighbors if one.is_there}
-        self.post_message(NearestFound(path, there))
-
-    @on(NearestFound)
-    def _show_nearest(self, message: NearestFound) -> None:
-        if message.path != self._example or message.path != self._browser.current:
-            return
-        title = f"Nearest to {message.path.name}"
-        chosen = Chosen((message.path, *message.similarities), title, figures={"cosine": message.similarities})
-        self._nearest = files_source(chosen)
-        self._find_sources(self._nearest)
-        self._list(str(message.path.relative_to(self._here.root)))
-
-    # --- Order and filter -----------------------------------------------------------------------------------
-
-    def action_filter(self) -> None:
-        """Edit the filter."""
-        self._browser.filter()
-
-    def action_sort(self) -> None:
-        """Choose what the pictures are sorted by."""
-        browser = self._browser
-        source, names, figures = browser.source, list(browser.names[:1]), list(browser.figures)
-
-        def work(records: Records) -> None:
-            self.post_message(OrdersRead(source, offered_orders(records, source, names, figures)))
-
-        self.fext.with_records(work, "orders")
-
-    @on(OrdersRead)
-    def _choose_order(self, message: OrdersRead) -> None:
-        if message.source != self._browser.source:
-            return
-        orders = [self._turned(order) for order in message.orders]
-        own = "their own order" if message.source.is_ordered else "name"
-        options = [("", own, ""), *((str(at), safe(order.title), order.end) for at, order in enumerate(orders))]
-        detail = "" if orders else "Press 1 for Data and a to measure these pictures: then they can be sorted by it."
-
-        def chosen(number: str | None) -> None:
-            if number is not None:
-                self._browser.sort(orders[int(number)] if number else None)
-
-        self.app.push_screen(Choose("Sort the pictures by", options, detail), chosen)
-
-    def _turned(self, order: Order) -> Order:
-        """Return an order the other way round where it is the one that is."""
-        return order.reversed() if order == self._browser.order else order
+    def list_again(self, wanted: str = "") -> None:
+        """List the pictures anew; meanwhile their folders may have been analyzed."""
+        self._known = {}
+        super().list_again(wanted)
 
     # --- Moving ---------------------------------------------------------------------------------------------
 
@@ -325,7 +150,7 @@ class ViewerScreen(FextScreen):
         if self._look == "picture" and not picture.is_whole:
             picture.pan(right, down)
         else:
-            self._browser.move(right + down * self._row)
+            self.browser.move(right + down * self._row)
 
     @property
     def _row(self) -> int:
@@ -333,35 +158,23 @@ class ViewerScreen(FextScreen):
 
     def action_move(self, steps: int) -> None:
         """Go to the next picture or the one before."""
-        self._browser.move(steps)
+        self.browser.move(steps)
 
     def action_page(self, pages: int) -> None:
         """Move by a page of the list or of the sheet."""
-        page = self.query_one(ContactSheet).grid.page if self._look == "sheet" else self._browser.page
-        self._browser.move(pages * page)
+        page = self.query_one(ContactSheet).grid.page if self._look == "sheet" else self.browser.page
+        self.browser.move(pages * page)
 
     def action_end(self, way: int) -> None:
         """Move to the first or last picture."""
-        self._browser.move(way * len(self._browser.names))
+        self.browser.move(way * len(self.browser.names))
 
     @on(ContactSheet.Picked)
     def _pick(self, message: ContactSheet.Picked) -> None:
-        browser = self._browser
+        browser = self.browser
         if message.number == browser.cursor:
             self._set_look("picture")
         browser.move(message.number - browser.cursor)
-
-    def jump_targets(self) -> list[Target]:
-        """Give the sources."""
-        self._find_sources(self._here)
-        return [
-            Target(source.title, folder_name(source.folder), partial(self.show_source, source))
-            for source in self._sources
-        ]
-
-    def jump_to(self, typed: str) -> bool:
-        """Go to a picture by its number, or by a part of its name."""
-        return self._browser.go_to(typed)
 
     # --- Ways to look ---------------------------------------------------------------------------------------
 
@@ -410,14 +223,17 @@ class ViewerScreen(FextScreen):
             canvas.redraw()
 
     def action_leave_field(self) -> None:
-        """Close the innermost: the field, the filter, the part, the large picture, the sheet."""
+        """Close the innermost: the field, the part, the large picture, the filter, the sheet."""
         picture = self.query_one(Picture)
-        if self._browser.close_filter():
+        if isinstance(self.focused, FilterLine):
+            self.browser.close_filter()
             self.set_focus(None)
         elif self._look == "picture" and not picture.is_whole:
             picture.fit()
         elif self.has_class("-large"):
             self.remove_class("-large")
+        elif self.browser.close_filter():
+            return
         elif self._look != "picture":
             self._set_look("picture")
         else:
@@ -429,9 +245,8 @@ class ViewerScreen(FextScreen):
         """Show the picture beside its reconstruction, or alone again."""
         if self._look == "beside":
             self._set_look("picture")
-        elif self._checkpoint or self._here.checkpoint:
-            self._checkpoint = self._here.checkpoint or self._checkpoint
-            self._set_look("beside")
+        elif self._checkpoint or self.here.checkpoint:
+            self.show_beside(self.here.checkpoint or self._checkpoint)
         else:
             self._ask_for_checkpoints(choose=False)
 
@@ -441,71 +256,33 @@ class ViewerScreen(FextScreen):
 
     def _ask_for_checkpoints(self, *, choose: bool) -> None:
         def work() -> None:
-            names = [facts.name for facts in list_checkpoints(self.fext.workspace)]
-            if not names:
-                raise UsageError("There is no checkpoint yet.", "Train one first: 2 for Model, then t.")
-            self.post_message(CheckpointsListed(names, choose=choose))
+            self.post_message(CheckpointsListed(checkpoint_names(self.fext), choose=choose))
 
         self.fext.in_thread(work, "checkpoints")
 
     @on(CheckpointsListed)
     def _take_checkpoints(self, message: CheckpointsListed) -> None:
         if not message.choose:
-            self._reconstruct_by(message.names[0])
-            return
-        options = [(name, safe(name), "") for name in message.names]
-        self.app.push_screen(Choose("Reconstruct with", options), self._reconstruct_by)
+            self.show_beside(message.names[0])
+        elif self.is_active:
+            options = [(name, safe(name), "") for name in message.names]
+            self.app.push_screen(Choose("Reconstruct with", options), self._reconstruct_by)
 
     def _reconstruct_by(self, name: str | None) -> None:
         if name is not None:
-            self._checkpoint = name
-            self._set_look("beside")
+            self.show_beside(name)
 
-    # --- Marks ----------------------------------------------------------------------------------------------
-
-    def action_mark(self) -> None:
-        """Mark the picture and go on, or take its mark away."""
-        self._browser.mark()
-        self._browser.move(1)
-
-    def action_unmark(self) -> None:
-        """Take all marks away."""
-        self._browser.unmark_all()
-
-    def _chosen(self) -> list[Path]:
-        """Return the marked pictures, or else the one that is looked at."""
-        browser = self._browser
-        return browser.marked or ([browser.current] if browser.current else [])
-
-    def action_act(self) -> None:
-        """Choose what to do with the marked pictures, or with this one."""
-        paths = self._chosen()
-        if not paths:
-            return
-        what = f"{len(paths):,} marked pictures" if self._browser.marked else safe(paths[0].name)
-        self.app.push_screen(Choose(f"What is to be done with {what}?", ACTIONS), partial(self._act, paths))
-
-    def action_copy(self) -> None:
-        """Copy the paths of the marked pictures, or of this one."""
-        self._act(self._chosen(), "copy")
-
-    def _act(self, paths: list[Path], action: str | None) -> None:
-        if action == "show":
-            self.show_files(Chosen(tuple(paths), "Marked"))
-        elif action is not None and paths:
-            act(self.fext, action, Marked(self._here, tuple(paths)), self.post_message)
-
-    @on(PicturesTold)
-    def _tell(self, message: PicturesTold) -> None:
-        self.notify(message.text, markup=False, timeout=5)
+    def show_beside(self, checkpoint: str) -> None:
+        """Show pictures beside their reconstructions by a checkpoint."""
+        self._checkpoint = checkpoint
+        self._set_look("beside")
 
     # --- The picture ----------------------------------------------------------------------------------------
 
     @on(Browser.Moved)
-    @on(Browser.Renewed)
     def _show(self) -> None:
         """Show what the cursor stands on, in the way that is looked."""
-        browser = self._browser
+        browser = self.browser
         if not browser.is_listed:
             return
         path, note = browser.current, browser.note()
@@ -515,17 +292,40 @@ class ViewerScreen(FextScreen):
             case "beside":
                 self.query_one(SideBySide).show(path, self._checkpoint, note)
             case "sheet":
-                sheet = self.query_one(ContactSheet)
-                sheet.show(Shown(browser.source.root, browser.names, browser.cursor, browser.is_marked))
+                self._show_sheet()
         if path is None or self._look != "picture":
             self._tell_facts(path, None)
 
+    @on(Browser.Renewed)
+    @on(Browser.Marked)
+    def _show_sheet(self) -> None:
+        """Show the thumbnails, which are other ones, or marked otherwise."""
+        browser = self.browser
+        if self._look == "sheet" and browser.is_listed:
+            shown = Shown(browser.source.root, browser.names, browser.cursor, browser.is_marked)
+            self.query_one(ContactSheet).show(shown)
+
     def _tell_facts(self, path: Path | None, facts: "Facts | None") -> None:
-        told = None
-        if path is not None:
-            found = self._datasets.of_picture(self._here, path)
-            measured = self.fext.records.image(*found) if found else None
-            told = Told(self._name_of(path), facts, measured, self.query_one(Picture).nearer)
+        """Tell what is known of a picture; a thread reads what was measured on it."""
+        if path is None:
+            self._put_facts(None)
+            return
+        number, source, known = next(self._facts_readings), self.here, self._known
+
+        def read(records: Records) -> None:
+            found = Datasets(records, known).of_picture(source, path)
+            self.post_message(FactsRead(number, path, facts, records.image(*found) if found else None))
+
+        self.fext.with_records(read, "facts")
+
+    @on(FactsRead)
+    def _take_facts(self, message: FactsRead) -> None:
+        if message.path == self.browser.current and message.number > self._shown_facts:
+            self._shown_facts = message.number
+            nearer = self.query_one(Picture).nearer
+            self._put_facts(Told(self._name_of(message.path), message.facts, message.measured, nearer))
+
+    def _put_facts(self, told: Told | None) -> None:
         for one in self.query(PictureFacts):
             one.tell(told)
 
@@ -538,7 +338,7 @@ class ViewerScreen(FextScreen):
         self._tell_facts(message.path, None)
 
     def _name_of(self, path: Path) -> str:
-        folder = self._here.root
+        folder = self.here.root
         return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
     @on(Browser.Failed)

@@ -1,8 +1,9 @@
 """The pictures of a source by name: listed as they are found, filtered, sorted, marked."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from textual import on
@@ -14,59 +15,25 @@ from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from engine.errors import FextError, UsageError
-from engine.rankings import SCORES, read_ranking
 from engine.records import Records
 from engine.workspace import Workspace
-from fext_tui.listing import merged, picture_names
+from fext_tui.keys import shown_key, with_keys
+from fext_tui.listing import changed_at, merged, picture_names
 from fext_tui.measures import figure
-from fext_tui.orders import Datasets, Order, arranged, read_matching, read_order
-from fext_tui.sources import Figures, Source
-from fext_tui.text import folder_name, safe, shortened
-from fext_tui.wanted import EVERYTHING, Wanted, wanted_of
+from fext_tui.orders import Arranged, Arrangement, Order, arrange
+from fext_tui.sources import Source, read_ordered
+from fext_tui.text import folder_name, safe
+from fext_tui.wanted import EVERYTHING, wanted_of
 from fext_tui.widgets.file_list import FileList
 from fext_tui.widgets.filter_line import FilterLine
+from fext_tui.widgets.source_lines import SourceLines
 
-_RANKED = {"percentile": "percentile", **{score: score.replace("_", " ") for score in SCORES}}
-
-
-def holding(names: list[str], text: str) -> list[str]:
-    """Return the names that hold ``text``, whatever the case."""
-    wanted = text.casefold()
-    return [name for name in names if wanted in name.casefold()]
-
-
-def _changed(folder: Path) -> int:
-    """Return when the list of files of a folder changed last; 0 where it cannot be read."""
-    try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-class SourceLines(Static):
-    """Two lines: the source's title and number, and its folder."""
-
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - the name Textual gives it
-        super().__init__(id=id)
-        self._told = ("", "", "")
-
-    def tell(self, title: str, number: str, folder: str) -> None:
-        """Show another source."""
-        self._told = (title, number, folder)
-        self.on_resize()
-
-    def on_resize(self) -> None:
-        """Write the lines for this width."""
-        title, number, folder = self._told
-        room = max(self.content_size.width - len(number), 1)
-        self.update(
-            Content.assemble(
-                (shortened(title, room - 1).ljust(room), "bold $text-primary"),
-                (number, "$text-muted"),
-                "\n",
-                (shortened(folder, self.content_size.width), "$text-muted"),
-            )
-        )
+_NOT_MEASURED = (
+    "Nothing was measured on these pictures.\n"
+    "Choose their folder on Data ({mode.data:1}, {data.open:o}) and analyze it ({data.analyze:a})."
+)
+_LONGEST_NUMBER = 12
+"""Digits of what is taken for the number of a picture, at most."""
 
 
 class Browser(Vertical):
@@ -80,53 +47,83 @@ class Browser(Vertical):
             self.path = path
 
     class Renewed(Message):
-        """There are other pictures, in another order, or other marks."""
+        """There are other pictures, or they are in another order."""
+
+    class Marked(Message):
+        """There are other marks."""
+
+    class Missing(Message):
+        """There is no picture whose name holds a text."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
 
     class Listed(Message):
-        """A portion of a folder's pictures; the last one brings all of them, sorted, and what is known of them."""
+        """A portion of a folder's pictures; the last one brings all of them, sorted, and the first figure known."""
 
         def __init__(
-            self, listing: int, names: list[str], *, complete: bool, problem: str = "", figures: Figures | None = None
+            self,
+            listing: int,
+            names: list[str],
+            *,
+            complete: bool = False,
+            problem: str = "",
+            values: Mapping[str, float] | None = None,
+            changed: int = 0,
         ) -> None:
             super().__init__()
             self.listing = listing
             self.names = names
             self.complete = complete
             self.problem = problem
-            self.figures = figures or {}
+            self.values = values or {}
+            self.changed = changed
 
-    class Arranged(Message):
-        """The names that are wanted, in the order that is, and the numbers that gave it."""
+    class Rearranged(Message):
+        """Pictures were arranged; of those that overlap, that of the higher number was begun later."""
 
-        def __init__(self, listing: int, arrangement: object, names: list[str], values: dict[str, float]) -> None:
+        def __init__(self, number: int, wished: Arrangement, found: Arranged) -> None:
             super().__init__()
-            self.listing = listing
-            self.arrangement = arrangement
+            self.number = number
+            self.wished = wished
+            self.found = found
+
+    class Searched(Message):
+        """The first name that holds a text was looked for among names; -1: there is none."""
+
+        def __init__(self, names: Sequence[str], text: str, place: int) -> None:
+            super().__init__()
             self.names = names
-            self.values = values
+            self.text = text
+            self.place = place
 
     class Failed(Message):
-        """The records cannot be read."""
+        """Pictures cannot be arranged as was asked for."""
 
-        def __init__(self, error: FextError) -> None:
+        def __init__(self, number: int, error: Exception) -> None:
             super().__init__()
+            self.number = number
             self.error = error
 
     def __init__(self, workspace: Workspace, *, id: str) -> None:  # noqa: A002 - the name Textual gives it
         super().__init__(id=id)
         self._workspace = workspace
         self._listing = 0
-        self._portions: list[str] = []
+        self._listed: list[str] = []
+        self._searched = 0
         self._complete = False
         self._problem = ""
         self._wanted_name = ""
-        self._wanted = EVERYTHING
-        self._order: Order | None = None
-        self._values: dict[str, float] = {}
+        self._wished = Arrangement()
+        self._arrangements = count(1)
+        self._shown_arrangement = 0
+        self._first_figure: Mapping[str, float] = {}
+        self._values: Mapping[str, float] = {}
+        self._is_measured = True
         self._changed = 0
         self._marked: dict[Path, None] = {}
         self.source = Source("", Path(), "")
-        self.figures: Figures = {}
 
     def compose(self) -> ComposeResult:
         """Give the source, the list, the filter and a line that counts."""
@@ -162,10 +159,14 @@ class Browser(Vertical):
         """Whether a source was ever shown."""
         return bool(self._listing)
 
+    def is_older_than(self, changed: int) -> bool:
+        """Return whether all is listed, but of other files than those since a time, as `changed_at` gives it."""
+        return self._complete and self._changed != changed
+
     @property
     def order(self) -> Order | None:
         """The order, where it is not that of the source."""
-        return self._order
+        return self._wished.order
 
     @property
     def marked(self) -> list[Path]:
@@ -175,72 +176,77 @@ class Browser(Vertical):
     @property
     def value(self) -> tuple[str, float] | None:
         """The number that gives the order, and that of the picture looked at."""
-        name, column = self._files.current, self._order.title if self._order else next(iter(self.figures), "")
-        values = self._values if self._order else self.figures.get(column, {})
+        name, order = self._files.current, self.order
+        column = order.title if order else next(iter(self.source.known), "")
+        values = self._values if order else self._first_figure
         return (column, values[name]) if name is not None and name in values else None
 
     def note(self) -> str:
         """Return why there is no picture, and what to do about it."""
+        hint = with_keys(self, self.source.hint)
+        wanted = self._wished.wanted
         if not self._complete:
             return "Reading the folder …"
         if self._problem:
-            return f"{folder_name(self.source.folder)} cannot be read: {safe(self._problem)}.\n{self.source.hint}"
-        if self._wanted != EVERYTHING:
-            asked = "meets this" if self._wanted.conditions else "holds this text"
-            return f"No {'picture' if self._wanted.conditions else 'name'} {asked}.\nesc  shows all again."
-        return f"No pictures in {folder_name(self.source.folder)}.\n{self.source.hint}"
+            return f"{folder_name(self.source.folder)} cannot be read: {safe(self._problem)}.\n{hint}"
+        if not self._is_measured:
+            return with_keys(self, _NOT_MEASURED)
+        if wanted != EVERYTHING:
+            asked = "picture meets this" if wanted.conditions else "name holds this text"
+            return f"No {asked}.\n{shown_key(self, 'leave', 'esc')}  shows all again."
+        return f"No pictures in {folder_name(self.source.folder)}.\n{hint}"
 
     # --- The list -------------------------------------------------------------------------------------------
 
     def show_source(self, source: Source, number: str, wanted: str = "") -> None:
         """List the pictures of a source, which is the ``number``-th; the cursor goes to that named ``wanted``."""
-        if source != self.source:
-            self._order = None
+        order = self.order if source == self.source else None
         self.source = source
         self._listing += 1
-        self._portions, self._complete, self._problem, self._wanted_name = [], False, "", wanted
-        self._values, self.figures = {}, {}
-        self._changed = _changed(source.folder)
+        self._shown_arrangement = next(self._arrangements)  # those of the source before are not wanted any more
+        self._listed, self._searched, self._wanted_name = [], 0, wanted
+        self._complete, self._problem, self._is_measured = False, "", True
+        self._values, self._first_figure = {}, {}
         self.query_one(FilterLine).close()
-        self._wanted = EVERYTHING
+        self._wished = Arrangement(order=order)
         self._files.set_names([])
-        self.query_one(SourceLines).tell(safe(source.title), number, folder_name(source.folder))
+        self.tell_number(number)
         self._write_count()
         self.post_message(self.Moved(source.root / wanted if wanted else None))
         read = partial(self._read, self._listing, source)
         self.run_worker(read, group="listing", exclusive=True, thread=True)
 
-    @property
-    def is_outdated(self) -> bool:
-        """Whether files have come or gone since the folder was read."""
-        return self._complete and self._changed != _changed(self.source.folder)
+    def tell_number(self, number: str) -> None:
+        """Tell which one of the sources is listed."""
+        lines = self.query_one(SourceLines)
+        lines.tell(safe(self.source.title), number, folder_name(self.source.folder))
 
     def _read(self, listing: int, source: Source) -> None:
-        """Read the files of a source: on a thread."""
-        worker = get_current_worker()
-        portions: list[list[str]] = []
-        problem, figures = "", source.figures
+        """Read the pictures of a source: on a thread."""
+        names: list[str] = []
+        values: Mapping[str, float] = {}
+        problem, changed = "", changed_at(source.folder)
         try:
-            for portion in self._portions_of(source):
-                if worker.is_cancelled:
-                    return
-                portions.append(portion)
-                self.post_message(self.Listed(listing, portion, complete=False))
-            if source.ranking is not None:
-                figures = _ranked_figures(source.ranking)
+            if source.is_ordered:
+                names, values = read_ordered(source)
+            else:
+                names = self._read_folder(listing, source.folder)
         except OSError as error:
             problem = error.strerror or str(error)
         except FextError as error:
             problem = error.cause.rstrip(".")
-        names = [name for portion in portions for name in portion] if source.is_ordered else merged(portions)
-        self.post_message(self.Listed(listing, names, complete=True, problem=problem, figures=figures))
+        told = self.Listed(listing, names, complete=True, problem=problem, values=values, changed=changed)
+        self.post_message(told)
 
-    def _portions_of(self, source: Source) -> Iterable[list[str]]:
-        if source.ranking is not None:
-            return [[row["path"] for row in read_ranking(source.ranking)]]
-        if source.names is not None:
-            return [[name for name in source.names if (source.root / name).exists()]]
-        return picture_names(source.folder)
+    def _read_folder(self, listing: int, folder: Path) -> list[str]:
+        worker = get_current_worker()
+        portions: list[list[str]] = []
+        for portion in picture_names(folder):
+            if worker.is_cancelled:
+                return []
+            portions.append(portion)
+            self.post_message(self.Listed(listing, portion))
+        return merged(portions)
 
     @on(Listed)
     def _take(self, message: Listed) -> None:
@@ -248,10 +254,10 @@ class Browser(Vertical):
         if message.listing != self._listing:
             return
         if message.complete:
-            self._portions, self._complete, self._problem = message.names, True, message.problem
-            self.figures = message.figures
+            self._listed, self._complete, self._problem = message.names, True, message.problem
+            self._first_figure, self._changed = message.values, message.changed
         else:
-            self._portions += message.names
+            self._listed += message.names
         self._arrange()
 
     def _put_names(self, names: list[str]) -> None:
@@ -260,7 +266,7 @@ class Browser(Vertical):
         self._files.set_names(names, self._index_of(wanted, names))
         if self._complete:
             self._wanted_name = ""
-        if not names or self._files.current == before:
+        if not names or (self._complete and self._files.current == before):
             self._tell_move()
         self._write_count()
         self.post_message(self.Renewed())
@@ -268,9 +274,11 @@ class Browser(Vertical):
     def _index_of(self, wanted: str, names: list[str]) -> int:
         """Return where ``wanted`` stands; while names come in, new ones stand behind those that were there."""
         if not self._complete:
-            return names.index(wanted) if self._wanted_name and wanted in names else self.cursor
-        if self._order is not None or self.source.is_ordered:
-            return names.index(wanted) if wanted in names else 0
+            place = _place(names, wanted, self._searched) if self._wanted_name else -1
+            self._searched = len(names)
+            return self.cursor if place < 0 else place
+        if self.order is not None or self.source.is_ordered:
+            return max(_place(names, wanted), 0)
         place = bisect_left(names, wanted)
         return place if names[place : place + 1] == [wanted] else 0
 
@@ -285,7 +293,7 @@ class Browser(Vertical):
 
     def sort(self, order: Order | None) -> None:
         """Show the pictures in another order; None: that of the source."""
-        self._order, self._values = order, {}
+        self._wished, self._values = self._wished._replace(order=order), {}
         self._arrange()
 
     def filter(self) -> None:
@@ -304,8 +312,8 @@ class Browser(Vertical):
         except UsageError as error:
             self.query_one("#viewer-count", Static).update(Content.styled(error.cause, "$text-warning"))
             return
-        if wanted != self._wanted:
-            self._wanted = wanted
+        if wanted != self._wished.wanted:
+            self._wished = self._wished._replace(wanted=wanted)
             self._arrange()
         else:
             self._write_count()
@@ -316,56 +324,50 @@ class Browser(Vertical):
         self.screen.set_focus(None)
         self.query_one(FilterLine).leave()
 
+    @property
+    def _wished_now(self) -> Arrangement:
+        """What is wished for, as far as it can be done: an order waits until all pictures are listed."""
+        return self._wished if self._complete else self._wished._replace(order=None)
+
     def _arrange(self) -> None:
-        """Filter and sort what is listed; an order waits until all is."""
-        order = self._order if self._complete else None
-        if self._wanted == EVERYTHING and order is None:
-            self._put_names(self._portions)
+        """Filter and sort what is listed."""
+        wished, number = self._wished_now, next(self._arrangements)
+        if wished == Arrangement():
+            self._show_arranged(number, Arranged(self._listed, {}))
             return
-        work = partial(self._arrange_in_thread, self._listing, self._wanted, order, self._portions, self._values)
+        work = partial(self._arrange_in_thread, number, wished, self.source, self._listed, self._values)
         self.run_worker(work, group="arrange", exclusive=True, thread=True)
 
     def _arrange_in_thread(
-        self, listing: int, wanted: Wanted, order: Order | None, listed: list[str], values: dict[str, float]
+        self, number: int, wished: Arrangement, source: Source, listed: list[str], values: Mapping[str, float]
     ) -> None:
-        names = holding(list(listed), wanted.text) if wanted.text else list(listed)
+        if get_current_worker().is_cancelled:  # before its turn came: portions come in faster than they are filtered
+            return
         try:
             with Records(self._workspace) as records:
-                if wanted.conditions:
-                    names = self._meeting(records, names, wanted)
-                if order is not None:
-                    values = values or self._values_of(records, order)
-                    names = arranged(names, values)
-        except FextError as error:
-            self.post_message(self.Failed(error))
-            return
-        self.post_message(self.Arranged(listing, (wanted, order), names, values))
+                found = arrange(records, source, list(listed), wished, values)
+        except (FextError, OSError) as error:
+            self.post_message(self.Failed(number, error))
+        else:
+            self.post_message(self.Rearranged(number, wished, found))
 
-    def _meeting(self, records: Records, names: list[str], wanted: Wanted) -> list[str]:
-        found = Datasets(records).of_folder(self.source.folder)
-        if found is None:
-            return []
-        matching = read_matching(records, *found, wanted.conditions, self.source)
-        return [name for name in names if name in matching]
-
-    def _values_of(self, records: Records, order: Order) -> dict[str, float]:
-        if order.dataset or order.evaluation:
-            return read_order(records, order, self.source)
-        known = self.figures.get(order.column, {})
-        return dict(sorted(known.items(), key=lambda pair: pair[1], reverse=order.descending))
-
-    @on(Arranged)
-    def _take_arranged(self, message: Arranged) -> None:
+    @on(Rearranged)
+    def _take_rearranged(self, message: Rearranged) -> None:
         message.stop()
-        order = self._order if self._complete else None
-        if message.listing == self._listing and message.arrangement == (self._wanted, order):
-            self._values = message.values
-            self._put_names(message.names)
+        if message.wished == self._wished_now:
+            self._show_arranged(message.number, message.found)
+
+    def _show_arranged(self, number: int, found: Arranged) -> None:
+        if number > self._shown_arrangement:
+            self._shown_arrangement = number
+            self._values, self._is_measured = found.values, found.is_measured
+            self._put_names(found.names)
 
     @on(Failed)
-    def _pass_failure(self, message: Failed) -> None:
-        self._order = None
-        self._put_names(self._portions)
+    def _show_unarranged(self, message: Failed) -> None:
+        if message.number > self._shown_arrangement:
+            self._wished = self._wished._replace(order=None)
+            self._show_arranged(message.number, Arranged(self._listed, {}))
 
     # --- Moving ---------------------------------------------------------------------------------------------
 
@@ -379,17 +381,26 @@ class Browser(Vertical):
         self._wanted_name = ""
         self._files.move(steps)
 
-    def go_to(self, text: str) -> bool:
-        """Put the cursor on a picture by number, or the first whose name holds a text; return if there is one."""
-        number = text.replace(",", "")
-        if number.isdigit() and 1 <= int(number) <= len(self.names):
-            place = int(number) - 1
+    def go_to(self, text: str) -> None:
+        """Put the cursor on a picture by number, or on the first whose name holds a text, which a thread finds."""
+        digits = text.replace(",", "")
+        if digits.isdecimal() and len(digits) <= _LONGEST_NUMBER and 1 <= int(digits) <= len(self.names):
+            self.move(int(digits) - 1 - self.cursor)
         else:
-            wanted = text.casefold()
-            place = next((at for at, name in enumerate(self.names) if wanted in name.casefold()), -1)
-        if place >= 0:
-            self.move(place - self.cursor)
-        return place >= 0
+            self.run_worker(partial(self._search, self.names, text), group="search", exclusive=True, thread=True)
+
+    def _search(self, names: Sequence[str], text: str) -> None:
+        wanted = text.casefold()
+        place = next((at for at, name in enumerate(names) if wanted in name.casefold()), -1)
+        self.post_message(self.Searched(names, text, place))
+
+    @on(Searched)
+    def _take_searched(self, message: Searched) -> None:
+        message.stop()
+        if message.place < 0:
+            self.post_message(self.Missing(message.text))
+        elif message.names is self.names:
+            self.move(message.place - self.cursor)
 
     # --- Marks ----------------------------------------------------------------------------------------------
 
@@ -416,7 +427,7 @@ class Browser(Vertical):
     def _show_marks(self) -> None:
         self._files.show_marks(self.is_marked)
         self._write_count()
-        self.post_message(self.Renewed())
+        self.post_message(self.Marked())
 
     # --- The line -------------------------------------------------------------------------------------------
 
@@ -427,14 +438,14 @@ class Browser(Vertical):
             parts.append(f"{len(self._marked):,} marked")
         if self.value is not None:
             parts.append(f"{safe(self.value[0])} {figure(self.value[1])}")
-        elif self._order is not None:
-            parts.append(f"by {safe(self._order.title)}")
+        elif self.order is not None:
+            parts.append(f"by {safe(self.order.title)}")
         self.query_one("#viewer-count", Static).update(Content("  ".join(parts)))
 
 
-def _ranked_figures(table: Path) -> Figures:
-    found: dict[str, dict[str, float]] = {title: {} for title in _RANKED.values()}
-    for row in read_ranking(table):
-        for column, title in _RANKED.items():
-            found[title][row["path"]] = row[column]
-    return found
+def _place(names: list[str], wanted: str, start: int = 0) -> int:
+    """Return where a name stands, from some place on; -1 where it does not."""
+    try:
+        return names.index(wanted, start)
+    except ValueError:
+        return -1

@@ -3,7 +3,7 @@
 import importlib
 import os
 from collections.abc import Callable, Hashable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from rich.segment import Segment
 from rich.style import Style
@@ -15,6 +15,7 @@ from textual.worker import get_current_worker
 from fext_tui.graphics import USUAL_CELL, Cell, Kind, cell_size, detect, import_renderables, usable
 
 if TYPE_CHECKING:
+    from fext_tui.app import FextApp
     from fext_tui.drawing import Drawing
 
 
@@ -35,19 +36,33 @@ class Canvas(Widget):
     @property
     def kind(self) -> Kind:
         """How pictures are drawn here."""
-        app = self.app
-        kind: Kind = "quadrants" if self.plain or app.is_headless else detect(os.environ)
+        app = self.fext
+        sixel = app.terminal_answer.sixel
+        kind: Kind = "quadrants" if self.plain or app.is_headless else detect(os.environ, sixel=sixel)
         return usable(
             kind,
             truecolor=app.console.color_system == "truecolor" and not app.no_color,
             colors=not (app.no_color and app.native_ansi_color),
-            cell=cell_size(),
+            cell=self._told_cell,
         )
 
     @property
     def cell(self) -> Cell:
         """The size of a cell in pixels."""
-        return USUAL_CELL if self.app.is_headless else cell_size() or USUAL_CELL
+        return USUAL_CELL if self.app.is_headless else self._told_cell or USUAL_CELL
+
+    @property
+    def _told_cell(self) -> Cell | None:
+        return cell_size() or self.fext.terminal_answer.cell
+
+    @property
+    def fext(self) -> "FextApp":
+        """The app, as what it is."""
+        return cast("FextApp", self.app)
+
+    def redraw(self) -> None:
+        """Draw anew, where the place or the way of drawing changed."""
+        raise NotImplementedError
 
     def under(self, y: int) -> Strip:
         """Return the line that lies under the drawings."""
@@ -74,7 +89,8 @@ class Canvas(Widget):
         """Put a drawing at a place, where another of its key was or none."""
         before = self._placed.get(key)
         self._placed[key] = _Placed(drawing, x, y)
-        self._send(drawing.upload + (before.drawing.removal if before else ""))
+        if before is None or before.drawing is not drawing:
+            self._send(drawing.upload + (before.drawing.removal if before else ""))
         self.refresh()
 
     def take_away(self, keys: Iterable[Hashable] | None = None) -> None:

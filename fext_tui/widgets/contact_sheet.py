@@ -108,6 +108,7 @@ class ContactSheet(Canvas):
         super().__init__(id=id)
         self._shown = Shown(Path(), (), 0, lambda _: False)
         self._width: int | None = None
+        self._turned = range(0)
         self._unreadable: set[Path] = set()
         self._drawn: dict[Path, Place] = {}
         self._pictures: Pictures | None = None
@@ -130,12 +131,13 @@ class ContactSheet(Canvas):
     def show(self, shown: Shown) -> None:
         """Show pictures, or move the cursor among them."""
         before, self._shown = self._shown, shown
-        grid = self.grid
         same_names = before.root == shown.root and before.names is shown.names
-        if same_names and before.cursor // grid.page == shown.cursor // grid.page:
-            self.refresh(*(self._name_region(one.cursor) for one in (before, shown)))
-        else:
+        if not same_names or self._page != self._turned:
             self._turn()
+        elif before.cursor == shown.cursor:  # the marks are other ones
+            self.refresh()
+        else:
+            self.refresh(*(self._name_region(one.cursor) for one in (before, shown)))
 
     def resize(self, steps: int) -> None:
         """Make the thumbnails larger or smaller."""
@@ -167,9 +169,9 @@ class ContactSheet(Canvas):
         """Lay out the page: what is drawn already stays, the rest is read."""
         if not self.content_size.area or not self.display:
             return
-        grid, kind = self.grid, self.kind
+        grid, kind, self._turned = self.grid, self.kind, self._page
         place = Place(grid.width, grid.height, kind, self.cell)
-        paths = [self._path(number) for number in self._page]
+        paths = [self._path(number) for number in self._turned]
         self._unreadable.intersection_update(paths)
         self._drawn = {path: drawn for path, drawn in self._drawn.items() if path in paths and drawn == place}
         kept = {path: self._placed[path].drawing for path in self._drawn if path in self._placed}

@@ -7,11 +7,12 @@ from textual.widgets import Static
 from engine.records import JobRow
 from fext_tui.following import History
 from fext_tui.widgets.curve import CurvePlot, Line
+from fext_tui.widgets.empty import Empty
 from fext_tui.widgets.figures import Figures, legend
 
 LOSS = (Line("train/loss", "primary"), Line("validation/loss", "accent", mark="◆"))
 PSNR = (Line("validation/psnr", "success", mark="◆"),)
-EMPTY = "No curve yet.\nt  trains with the settings as they are."
+EMPTY = "No curve yet.\n{model.train:t}  trains with the settings as they are."
 
 NOT_LIVE = "The live plot is off: the curves are drawn when the job has ended."
 
@@ -31,7 +32,7 @@ class CurvesPane(Container):
 
     def compose(self) -> ComposeResult:
         """Give figures and two plots, each under its legend."""
-        yield Static(self._empty, classes="empty")
+        yield Empty(self._empty)
         yield Figures()
         with Container(classes="plots"):
             with Vertical(classes="plot"):
@@ -50,7 +51,7 @@ class CurvesPane(Container):
         self._history = history
         live = draws_now(history.job)
         self.set_class(not (history.series and live), "-empty")
-        self.query_one(".empty", Static).update(self._empty if live else NOT_LIVE, layout=False)
+        self.query_one(Empty).tell(self._empty if live else NOT_LIVE)
         self.query_one(Figures).show(history)
         digits = 4 if self.size.width > 70 else 3
         self.query_one("#loss-legend", Static).update(legend(LOSS, "loss", history, digits), layout=False)

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.widgets import Static
 
 from fext_tui import text
 from fext_tui.dataset_facts import DatasetFacts
+from fext_tui.keys import shown_key
 
 _LABEL_WIDTH = 12
 _KINDS_SHOWN = 4
@@ -34,8 +36,8 @@ class DatasetCard(Static):
     def _lines(self, facts: DatasetFacts, now: float, room: int) -> Iterator[Content]:
         yield _fact("folder", text.shortened(text.folder_name(facts.folder), room))
         if facts.images:
-            yield from _recorded(facts, now)
-        yield from _next_step(facts)
+            yield from _recorded(self, facts, now)
+        yield from _next_step(self, facts)
 
 
 def _fact(label: str, value: str | Content) -> Content:
@@ -44,12 +46,13 @@ def _fact(label: str, value: str | Content) -> Content:
     )
 
 
-def _recorded(facts: DatasetFacts, now: float) -> Iterator[Content]:
+def _recorded(node: DOMNode, facts: DatasetFacts, now: float) -> Iterator[Content]:
     summary = facts.summary
     yield _fact("images", _readable(facts))
     if facts.finding_count:
         number = Content.styled(f"{facts.finding_count:,}", "$text-warning")
-        yield _fact("findings", number + Content.styled("  x shows them", "$text-muted"))
+        shows = f"  {shown_key(node, 'data.findings', 'x')} shows them"
+        yield _fact("findings", number + Content.styled(shows, "$text-muted"))
     if facts.excluded:
         yield _fact("excluded", f"{facts.excluded:,} from training")
     yield _fact("formats", _counted(summary["formats"], {"": "unknown"}))
@@ -93,7 +96,7 @@ def _training(facts: DatasetFacts) -> Iterator[Content]:
         yield _fact("epoch", f"about {text.duration(facts.epoch_seconds)} ({facts.asked.variant}, as trained before)")
 
 
-def _next_step(facts: DatasetFacts) -> Iterator[Content]:
+def _next_step(node: DOMNode, facts: DatasetFacts) -> Iterator[Content]:
     """Yield what to press, where the dataset is not analyzed yet."""
     if facts.is_analyzed:
         return
@@ -105,10 +108,10 @@ def _next_step(facts: DatasetFacts) -> Iterator[Content]:
     else:
         at_least = "" if facts.counted else "at least "
         yield Content.styled(f"{at_least}{facts.images or facts.found:,} pictures, not analyzed yet.", "bold")
-        yield _key("a", "analyzes them")
-    yield _key("o", "chooses another folder of images")
+        yield _key(shown_key(node, "data.analyze", "a"), "analyzes them")
+    yield _key(shown_key(node, "data.open", "o"), "chooses another folder of images")
     if not facts.images and not facts.found:
-        yield _key("m", "makes sample images to begin with")
+        yield _key(shown_key(node, "data.make", "m"), "makes sample images to begin with")
 
 
 def _key(key: str, what: str) -> Content:

@@ -23,9 +23,10 @@ from fext_tui.measured import read_distribution
 from fext_tui.measures import figure
 from fext_tui.screens.dialogs import Choose
 from fext_tui.text import safe
+from fext_tui.widgets.empty import Empty
 from fext_tui.widgets.histogram import Curve, HistogramPlot, legend
 
-EMPTY = "No distribution yet.\na  analyzes the images."
+EMPTY = "No distribution yet.\n{data.analyze:a}  analyzes the images."
 GRAY, COLORS = "gray levels", "colors"
 _CURVES = (("all", "all", "primary"), ("train", "training", "primary"), ("validation", "validation", "accent"))
 _CHANNELS = {"red": "error", "green": "success", "blue": "primary"}
@@ -92,7 +93,7 @@ class DistributionPane(Container):
 
     def compose(self) -> ComposeResult:
         """Give the plots and the sentence."""
-        yield Static(EMPTY, classes="empty")
+        yield Empty(EMPTY)
         yield Static(id="measure-line")
         with Container(id="distributions"):
             with Vertical(classes="distribution"):

@@ -213,7 +213,7 @@ class FolderDialog(ModalScreen[Path | None]):
             here = os.fspath(self._folder)
             line.value = (here if here.isprintable() else "").rstrip("/") + "/"
             line.cursor_position = len(line.value)
-        line.focus()
+        self.set_focus(line)
 
     def action_back(self) -> None:
         """Leave the line where it is edited; else leave without a choice."""

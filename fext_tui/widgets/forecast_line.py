@@ -7,6 +7,7 @@ from textual import on
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
+from textual.worker import get_current_worker
 
 from engine.errors import FextError
 from engine.forecast import Forecast, ImageCount, count_images, find_measured, forecast
@@ -14,7 +15,7 @@ from engine.jobs.tasks import lane_of
 from engine.records import Records
 from engine.settings import Settings
 from fext_tui.forecasting import compact, extent
-from fext_tui.text import folder_name, safe
+from fext_tui.text import cause_of, folder_name, safe
 from fext_tui.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class ForecastLine(Static):
     """Makes a forecast on a thread whenever settings, images or runs change; keys never wait for it."""
 
     class Made(Message):
-        """A forecast for some settings, or why there is none."""
+        """A forecast for some settings, or why there is none, ready to be shown."""
 
         def __init__(self, settings: Settings, made: Forecast | None, problem: str = "") -> None:
             super().__init__()
@@ -64,7 +65,7 @@ class ForecastLine(Static):
 
     def _forecast(self, settings: Settings, counts: dict[str, ImageCount]) -> None:
         """Make a forecast, on a thread; ``counts`` are those of the images by what they depend on."""
-        workspace = self._fext.workspace
+        workspace, worker = self._fext.workspace, get_current_worker()
         try:
             with Records(workspace) as records:
                 key = settings.data.model_dump_json()
@@ -73,10 +74,12 @@ class ForecastLine(Static):
                 lane = lane_of("train", settings.device)
                 measured = find_measured(settings, lane, workspace, records)
                 made = forecast(settings, lane, counts[key], measured, workspace)
-        except FextError as error:
-            self.post_message(self.Made(settings, None, error.cause))
+        except (FextError, OSError) as error:
+            told = self.Made(settings, None, cause_of(error)[0])
         else:
-            self.post_message(self.Made(settings, made))
+            told = self.Made(settings, made)
+        if not worker.is_cancelled:
+            self.post_message(told)
 
     @on(Made)
     def _show(self, message: Made) -> None:
@@ -86,7 +89,7 @@ class ForecastLine(Static):
         made = message.made
         if made is None:
             root = self._fext.workspace.root
-            told = safe(message.problem).replace(safe(root), folder_name(root))
+            told = message.problem.replace(safe(root), folder_name(root))
             self.update(Content.styled(f"No forecast: {told}", "$text-muted"), layout=False)
             return
         lines = Content.assemble(compact(made), "\n", (extent(made), "$text-muted"))

@@ -9,13 +9,14 @@ from textual.widget import Widget
 
 from engine.records import JobRow
 from fext_tui import text
+from fext_tui.keys import with_keys
 from fext_tui.pace import Pace, count_text
 from fext_tui.widgets.job_facts import STATE_STYLES
 
 if TYPE_CHECKING:
     from fext_tui.app import FextApp
 
-IDLE = "No job runs.  Model: t trains.  Data: a analyzes."
+IDLE = "No job runs.  Model: {model.train:t} trains.  Data: {data.analyze:a} analyzes."
 _LONGEST_BAR = 40
 _SHORTEST_BAR = 8
 _GAP = 2
@@ -101,7 +102,7 @@ class JobBar(Widget):
         """Return the line."""
         job = self._fext.current_job
         if job is None:
-            return Content.styled(IDLE, "$text-muted")
+            return Content.styled(with_keys(self, IDLE), "$text-muted")
         history = self._fext.history
         training = job.kind in {"train", "resume"} and job.phase == "training"
         img_s = history.last.get("img_s") if training else None

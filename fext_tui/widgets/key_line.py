@@ -9,6 +9,9 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.style import Style
 from textual.widget import Widget
+from textual.widgets import Input
+
+from fext_tui.keys import character_of
 
 MOST_LINES = 2
 
@@ -74,9 +77,10 @@ class KeyLine(Widget):
 
     def _find(self, screen: Screen[object]) -> list[Key]:
         by_label: dict[str, Key] = {}
+        types = isinstance(screen.focused, Input)
         for active in sorted(screen.active_bindings.values(), key=_place):
             binding = active.binding
-            if not binding.show:
+            if not binding.show or (types and character_of(binding.key)):
                 continue
             label = binding.group.description if binding.group else binding.description
             shown = self.app.get_key_display(binding)

@@ -44,9 +44,10 @@ class Picture(Canvas):
     class Drawn(Message):
         """The thread has drawn a picture."""
 
-        def __init__(self, path: Path, view: View, facts: "Facts", drawing: "Drawing") -> None:
+        def __init__(self, path: Path, place: Place, view: View, facts: "Facts", drawing: "Drawing") -> None:
             super().__init__()
             self.path = path
+            self.place = place
             self.view = view
             self.facts = facts
             self.drawing = drawing
@@ -153,12 +154,12 @@ class Picture(Canvas):
             return
         if drawn and wanted():
             facts, drawing = drawn
-            self.post_message(self.Drawn(path, view, facts, self.rendered(drawing)))
+            self.post_message(self.Drawn(path, place, view, facts, self.rendered(drawing)))
 
     def on_picture_drawn(self, message: Drawn) -> None:
         """Put the picture on the screen, if it is still wanted."""
         message.stop()
-        if (message.path, message.view) == (self._path, self._view):
+        if (message.path, message.place, message.view) == (self._path, self._place, self._view):
             self._facts = message.facts
             self._put(message.drawing)
             self.post_message(self.Shown(message.path, message.facts))

@@ -1,6 +1,6 @@
 """A form made from the settings' schema: groups that open, fields that are changed where they stand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
@@ -72,9 +72,6 @@ class SettingList(VerticalScroll):
             super().__init__()
             self.row = row
 
-    class SearchAsked(Message):
-        """The person wants to find a setting."""
-
     class Filtered(Message):
         """Only changed settings are shown, or all of them again."""
 
@@ -82,8 +79,10 @@ class SettingList(VerticalScroll):
             super().__init__()
             self.only_changed = only_changed
 
-    def __init__(self, groups: Sequence[str], opened: Sequence[str]) -> None:
+    def __init__(self, groups: Sequence[str], opened: Sequence[str], search: Callable[[], None]) -> None:
+        """Show groups, some of them opened; ``search`` lets words be typed that are to be found."""
         super().__init__(id="setting-list", can_focus=True)
+        self._search = search
         self._groups = groups
         self._opened = set(opened)
         self._words = ""
@@ -202,7 +201,7 @@ class SettingList(VerticalScroll):
 
     def action_search(self) -> None:
         """Ask for words."""
-        self.post_message(self.SearchAsked())
+        self._search()
 
     def action_changed(self) -> None:
         """Show only what is not the default, or everything again."""
@@ -313,7 +312,7 @@ class SettingsForm(Vertical):
         """Give search, rows and help."""
         yield Input(placeholder="word of a setting", compact=True, disabled=True, id="setting-search")
         yield Static("Only what is not the default", id="setting-filter")
-        yield SettingList(self._groups, self._opened)
+        yield SettingList(self._groups, self._opened, self._search)
         yield Static(id="setting-help")
 
     def focus_list(self) -> None:
@@ -349,13 +348,12 @@ class SettingsForm(Vertical):
         event.stop()
         self.set_class(event.only_changed, "-changed")
 
-    @on(SettingList.SearchAsked)
-    def _search(self, event: SettingList.SearchAsked) -> None:
-        event.stop()
+    def _search(self) -> None:
+        """Let words be typed; the field has the next key already, as `focus` would not have it."""
         self.add_class("-searching")
         search = self.query_one("#setting-search", Input)
         search.disabled = False
-        search.focus()
+        self.screen.set_focus(search)
 
     @on(Input.Changed, "#setting-search")
     def _find(self, event: Input.Changed) -> None:

@@ -7,7 +7,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from engine.errors import FextError
-from fext_tui.text import safe, shortened
+from fext_tui.text import cause_of, safe, shortened
 from fext_tui.view import Place
 from fext_tui.widgets.canvas import Canvas, centered_line, is_wanted
 
@@ -55,7 +55,7 @@ class SideBySide(Canvas):
     def __init__(self, inference: "Callable[[], Inference]", *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._inference = inference
-        self._wish: tuple[Path, str] | None = None
+        self._wanted: tuple[Path, str] | None = None
         self._titles: tuple[str, ...] = ()
         self._figures = ""
         self._note = ""
@@ -63,7 +63,7 @@ class SideBySide(Canvas):
 
     def show(self, path: Path | None, checkpoint: str, note: str = "") -> None:
         """Show a picture beside its reconstruction; or, for None, ``note`` alone."""
-        self._wish = (path, checkpoint) if path is not None else None
+        self._wanted = (path, checkpoint) if path is not None else None
         if path is None:
             self.workers.cancel_group(self, "drawing")
             self._put_note(note)
@@ -72,30 +72,38 @@ class SideBySide(Canvas):
 
     def redraw(self) -> None:
         """Draw it anew, where its place or the way of drawing changed."""
-        if self._wish is None or not self.content_size.area:
+        wish = self._wish
+        if wish is None:
             return
-        columns, rows = self.content_size
-        room = max((columns - 2 * _GAP) // 3, 1), max(rows - _BELOW, 1)
-        wish = Wish(*self._wish, Place(*room, self.kind, self.cell))
         if not self._placed:
             self._put_note(f"{safe(wish.checkpoint)} reconstructs the picture …")
-        self.in_thread(lambda: self._read(wish), wish.place.kind)
+        inference = self._inference()
+        self.in_thread(lambda: self._read(inference, wish), wish.place.kind)
+
+    @property
+    def _wish(self) -> Wish | None:
+        """What is wanted now; None where nothing is, or there is no room."""
+        columns, rows = self.content_size
+        if self._wanted is None or not self.content_size.area:
+            return None
+        room = max((columns - 2 * _GAP) // 3, 1), max(rows - _BELOW, 1)
+        return Wish(*self._wanted, Place(*room, self.kind, self.cell))
 
     def on_resize(self) -> None:
         """Draw for the new size."""
         self.redraw()
 
-    def _read(self, wish: Wish) -> None:
+    def _read(self, inference: "Inference", wish: Wish) -> None:
         """Reconstruct and draw: on a thread, which touches no widget."""
         from engine.inference import error_map
         from fext_tui.pictures import draw_pixels
 
         wanted = is_wanted()
         try:
-            found = self._inference().reconstruct(wish.checkpoint, wish.path, wanted)
-        except FextError as error:
+            found = inference.reconstruct(wish.checkpoint, wish.path, wanted)
+        except (FextError, OSError) as error:
             if wanted():
-                self.post_message(self.Drawn(wish, (), None, f"{error.cause}\n{error.remedy}"))
+                self.post_message(self.Drawn(wish, (), None, "\n".join(cause_of(error))))
             return
         if found is not None and wanted():
             pictures = found.original, found.restored, error_map(found)
@@ -105,7 +113,7 @@ class SideBySide(Canvas):
     def on_side_by_side_drawn(self, message: Drawn) -> None:
         """Put it on the screen, if it is still wanted."""
         message.stop()
-        if (message.wish.path, message.wish.checkpoint) != self._wish:
+        if message.wish != self._wish:
             return
         if message.found is None:
             self._put_note(message.problem)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import json
 import math
 import os
@@ -20,7 +21,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from textual.pilot import Pilot
 from textual.worker import Worker, WorkerCancelled
 
@@ -28,7 +31,7 @@ from engine.checkpoints import mark_complete
 from engine.jobs.lock import RunnerLock
 from engine.jobs.process import boot_id, host_name, start_time
 from engine.machine import GpuUse, JobUse, Machine, MachineUse
-from engine.records import Records
+from engine.records import Finding, Records
 from engine.settings import Settings
 from engine.workspace import Workspace
 from fext_tui.app import FextApp
@@ -38,10 +41,24 @@ HOUR = 3600.0
 HOSTILE = "[bold red]x[/] \x1b[31m\u202egpj.\n\udcff"
 """A name with markup, an escape code, a bidirectional override, a newline and a byte that is no UTF-8."""
 
+SUMMARY = (
+    "Validation images differ somewhat from training images: darker on the whole (Jensen-Shannon 0.103, "
+    "Kolmogorov-Smirnov 0.074, Wasserstein 8.51 gray levels)."
+)
+COLORS = (((52, 110, 180), (236, 190, 90)), ((70, 140, 80), (150, 70, 60)))
+SPREAD = {"mean": 25.3, "std": 2.0, "min": 17.1, "p5": 20.4, "p25": 24.0, "p50": 25.6, "p75": 27.0, "p95": 29.0,
+          "max": 31.2}  # fmt: skip
+
 _FEWEST_LOOKS, _MOST_LOOKS = 3, 30
 """How often `settle` looks at a screen: as many times the same, or so often while it changes, as beside a job."""
 
 Opener = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _collected_seldom() -> None:
+    """Let the collector rest: of what a test of the app takes, it was a third."""
+    gc.set_threshold(20_000)
 
 
 class Furniture:
@@ -143,6 +160,83 @@ def furnished(furniture: Furniture) -> Workspace:
     furniture.training("medium-wide", NOW - HOUR, "stopped", steps=260, best=27.9)
     furniture.checkpoint("medium-wide", NOW - 0.5 * HOUR, step=260, psnr=27.9)
     return furniture.workspace
+
+
+@pytest.fixture
+def analyzed(workspace: Workspace, records: Records) -> Workspace:
+    """Return a workspace with pictures of four plain quarters, and an analysis of them."""
+    folder = workspace.images
+    dataset = records.dataset(folder)
+    names = [f"{place}/{number:03}.png" for place in ("harbor", "meadow") for number in range(70)]
+    for number, turn in enumerate((1, -1)):
+        quarters = np.array(COLORS, np.uint8)[:, ::turn]
+        Image.fromarray(quarters.repeat(384, axis=0).repeat(512, axis=1)).save(workspace.root / f"{number}.png")
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).hardlink_to(workspace.root / f"{number % 2}.png")
+    numbers = records.put_images(dataset, [
+        {"path": name, "bytes": 41_000 + 997 * number, "modified_ns": 1, "format": "PNG", "width": 1024, "height": 768,
+         "subset": "validation" if number % 5 == 0 else "train", "mode": "RGB", "bits": 8, "alpha": False,
+         "gray": False}
+        for number, name in enumerate(names)
+    ])  # fmt: skip
+    records.put_image_metrics("statistics", [
+        {"image": image, "height": 768, "width": 1024, "mean": 90 + order * 0.37, "median": 88 + order % 9,
+         "std": 31.25 + order % 7, "min": order % 5, "max": 240 + order % 16, "pixel_range": 230, "noise_std": 2.125,
+         "noise_ratio": 0.0625}
+        for order, image in enumerate(numbers.values())
+    ])  # fmt: skip
+    records.put_image_metrics("exposure", [
+        {"image": image, "underexposed_pct": order / 9, "overexposed_pct": 1.5, "midtone_pct": 90,
+         "mean_gray": 2 + (order * 37 % 140) * 1.6}
+        for order, image in enumerate(numbers.values())
+    ])  # fmt: skip
+    levels = np.arange(256)
+    for subset, images, middle in (("all", 140, 118), ("train", 112, 120), ("validation", 28, 108)):
+        counts = (1e6 * np.exp(-(((levels - middle) / 40) ** 2)) + 2e5 * (np.abs(levels - 220) < 6)).astype(int)
+        records.put_histogram(dataset, subset, "gray", images, counts.tolist())
+    records.put_findings(
+        dataset,
+        ["truncated", "unreadable", "dark"],
+        [
+            Finding("harbor/[b]old[/b].jpg", "truncated", "truncated"),
+            Finding("x.png", "unreadable", "empty"),
+            *(Finding(name, "dark", f"{number + 2} mean gray level, below 15", number) for number, name in
+              enumerate(names[:40:3])),
+        ],
+    )  # fmt: skip
+    records.exclude(dataset, names[3:4])
+    job = records.add_job("analyze", "cpu", Settings().model_dump(mode="json"), {})
+    result = {"images": 140, "skipped": 2, "seconds": 1.4, "folder": str(folder), "plots": [], "csv": "",
+              "summary": SUMMARY}  # fmt: skip
+    records.change_job(job, state="done", created=NOW - 7210, started=NOW - 7202, ended=NOW - 7200, result=result)
+    return workspace
+
+
+@pytest.fixture
+def evaluated(furnished: Workspace, records: Records, tmp_path: Path) -> Workspace:
+    """Return the furnished workspace, where `redux-photos` was evaluated twice."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("a", "b[red]", "c"):
+        Image.new("RGB", (32, 24), "teal").save(pictures / f"{name}.png")
+    report = furnished.validation / "redux-photos" / "validation"
+    report.mkdir(parents=True)
+    Image.new("RGB", (64, 32), "gold").save(report / "errors.png")
+    summary = {"summary": {"psnr": SPREAD}, "baselines": {"mean": {"title": "mean image", "psnr": 12.5}}, "worth": {}}
+    for subset, psnr in (("training", 26.1), ("validation", 25.3)):
+        values = {
+            "job": None, "checkpoint": "redux-photos", "folder": str(pictures), "subset": subset, "images": 3,
+            "skipped": 1, "mae": 0.031, "mse": 0.002, "psnr": psnr, "ssim": 0.8123, "cosine": 0.987, "rmse": 0.04,
+            "ms_ssim": None, "fingerprint": "f", "seconds": 3.0, "report": furnished.stored_path(report),
+            "summary": json.dumps(summary),
+        }  # fmt: skip
+        rows = [
+            {"path": f"{name}.png", "mae": 0.1, "mse": 0.1, "psnr": value, "ssim": 0.5, "cosine": 0.5, "ms_ssim": None}
+            for name, value in (("a", 20.0), ("b[red]", 10.0), ("c", 30.0))
+        ]
+        records.add_evaluation(values, rows)
+    return furnished
 
 
 @pytest.fixture

@@ -2,14 +2,18 @@
 
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from textual.app import App
 from textual.screen import ModalScreen, Screen
 
+import fext_tui
 from fext_tui.bindings import CHAINS, Bound, all_actions, all_bindings, all_classes, prefix_of
-from fext_tui.keys import _acts
+from fext_tui.key_file import shown_name
+from fext_tui.keys import _NAMED, _acts
+from fext_tui.screens.base import FextScreen
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
@@ -35,7 +39,7 @@ def test_a_binding_has_a_name_an_id_and_an_action(bound: Bound) -> None:
     assert binding.description
     target, _, call = binding.action.rpartition(".")
     name = f"action_{call.partition('(')[0]}"
-    owner = {"app": App, "screen": Screen, "": bound.owner}[target]
+    owner = {"app": App, "screen": FextScreen, "": bound.owner}[target]
     assert hasattr(owner, name), f"{owner.__name__} has no {name}"
 
 
@@ -110,3 +114,11 @@ def test_actions_are_listed_once_and_by_place() -> None:
     places = [action.place for action in actions]
     assert places[0] == "Everywhere"
     assert len([1 for one, other in pairwise(places) if one != other]) == len(set(places)) - 1
+
+
+def test_texts_name_the_keys_that_there_are() -> None:
+    keys = {action.id: {shown_name(key) for key in action.keys} for action in all_actions()}
+    sources = [path.read_text(encoding="utf-8") for path in Path(fext_tui.__file__).parent.rglob("*.py")]
+    named = [found.groups() for source in sources for found in _NAMED.finditer(source) if found[1] in keys]
+    assert len(named) > 20
+    assert [one for one in named if one[1].replace("esc", "escape") not in keys[one[0]]] == []

@@ -1,47 +1,17 @@
 """All of a checkpoint, by keys: facts, evaluations, their images in the Viewer, and jobs started from there."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from textual.pilot import Pilot
 
 from engine.records import Records
 from engine.workspace import Workspace
 from fext_tui.screens.checkpoint import CheckpointScreen
+from fext_tui.screens.model import ModelScreen
 from fext_tui.screens.viewer import ViewerScreen
-
-HOUR = 3600.0
-SPREAD = {"mean": 25.3, "std": 2.0, "min": 17.1, "p5": 20.4, "p25": 24.0, "p50": 25.6, "p75": 27.0, "p95": 29.0,
-          "max": 31.2}  # fmt: skip
-
-
-@pytest.fixture
-def evaluated(furnished: Workspace, records: Records, tmp_path: Path) -> Workspace:
-    """Return the furnished workspace, where `redux-photos` was evaluated twice."""
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    for name in ("a", "b[red]", "c"):
-        Image.new("RGB", (32, 24), "teal").save(pictures / f"{name}.png")
-    report = furnished.validation / "redux-photos" / "validation"
-    report.mkdir(parents=True)
-    Image.new("RGB", (64, 32), "gold").save(report / "errors.png")
-    summary = {"summary": {"psnr": SPREAD}, "baselines": {"mean": {"title": "mean image", "psnr": 12.5}}, "worth": {}}
-    for subset, psnr in (("training", 26.1), ("validation", 25.3)):
-        values = {
-            "job": None, "checkpoint": "redux-photos", "folder": str(pictures), "subset": subset, "images": 3,
-            "skipped": 1, "mae": 0.031, "mse": 0.002, "psnr": psnr, "ssim": 0.8123, "cosine": 0.987, "rmse": 0.04,
-            "ms_ssim": None, "fingerprint": "f", "seconds": 3.0, "report": furnished.stored_path(report),
-            "summary": json.dumps(summary),
-        }  # fmt: skip
-        rows = [
-            {"path": f"{name}.png", "mae": 0.1, "mse": 0.1, "psnr": value, "ssim": 0.5, "cosine": 0.5, "ms_ssim": None}
-            for name, value in (("a", 20.0), ("b[red]", 10.0), ("c", 30.0))
-        ]
-        records.add_evaluation(values, rows)
-    return furnished
+from fext_tui.sources import Chosen
+from fext_tui.widgets.folder_dialog import FolderDialog
 
 
 def details(pilot: Pilot[None]) -> str:
@@ -53,7 +23,7 @@ async def test_facts_and_evaluations_are_told(evaluated: Workspace, opened: Any,
         await until(pilot, lambda: isinstance(pilot.app.screen, CheckpointScreen) and "held out" in shown(pilot))
         text = shown(pilot)
         told = ("redux-photos", "redux, ", "PSNR dB", "25.30", "26.10", "training", "worst 17.1", "mean image 12.5")
-        for part in (*told, "1 images could not be read"):
+        for part in (*told, "1 image could not be read"):
             assert part in text, part
 
 
@@ -86,7 +56,23 @@ async def test_worst_and_best_open_in_the_viewer(
         await until(pilot, lambda: isinstance(pilot.app.screen, ViewerScreen) and names[-1] in shown(pilot))
         screen = pilot.app.screen
         assert isinstance(screen, ViewerScreen)
-        assert list(screen._here.names or ()) == names
+        assert list(screen.here.names or ()) == names
+
+
+async def test_what_was_collected_does_not_close_what_stands_over_the_dialog(
+    evaluated: Workspace, opened: Any, until: Any, shown: Any
+) -> None:
+    async with opened(size=(120, 36), keys="2 c down enter a") as pilot:
+        assert isinstance(pilot.app.screen, FolderDialog)
+        below = pilot.app.screen_stack[-2]
+        assert isinstance(below, CheckpointScreen)
+        below.post_message(below.Answered(Chosen((evaluated.images,))))
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, FolderDialog)
+        await pilot.press("escape", "escape")
+        below.post_message(below.Answered(Chosen((evaluated.images,))))
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, ModelScreen), "nor the screen below it"
 
 
 async def test_the_figures_of_an_evaluation_open_in_the_viewer(

@@ -1,12 +1,15 @@
 """What went wrong can be read in full later, and copied."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 
 from engine.errors import FextError
 from engine.workspace import Workspace
+from fext_tui import guides
 from fext_tui.told_errors import in_passing, told_error
 
 Shown = Callable[[Pilot[None]], str]
@@ -91,3 +94,11 @@ async def test_copying_where_nothing_can_be_written_is_told(
         await settle(pilot)
         await pilot.press("y")
         await until(pilot, lambda: "errors.txt cannot be written" in " ".join(shown(pilot).split()))
+
+
+async def test_guides_that_are_not_installed_are_told(
+    opened: Any, until: Any, shown: Shown, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(guides, "PAGES", tmp_path)
+    async with opened(size=(120, 36), keys="ctrl+g") as pilot:
+        await until(pilot, lambda: "The guides are missing" in shown(pilot))

@@ -172,6 +172,18 @@ async def test_dialogs_show_and_take_the_users_keys(
         assert len(pilot.app.screen_stack) == 1
 
 
+async def test_what_is_empty_names_the_users_keys(
+    own_keys: Callable[..., Path], opened: Any, until: Any, settle: Any, shown: Shown
+) -> None:
+    own_keys('[keys]\n"mode.data" = "f6"\n"data.make" = "Z"\n"model.train" = "ctrl+t"\n')
+    async with opened(keys="3") as pilot:
+        await until(pilot, lambda: "Press f6 for Data" in shown(pilot))
+        assert "or Z to make sample images" in " ".join(shown(pilot).split())
+        await pilot.press("4")
+        await settle(pilot)
+        assert "2 then ctrl+t  trains a model.   f6 then a" in shown(pilot)
+
+
 async def test_a_dialog_tells_its_keys_and_a_field_keeps_its_letters(opened: Any, settle: Any, shown: Shown) -> None:
     async with opened(keys="U question_mark") as pilot:
         assert "Maintenance" in shown(pilot)

@@ -12,15 +12,19 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
+from engine.errors import UsageError
 from engine.images.scan import listed_names
 from engine.rankings import REPORT_FILE, TABLE_FILE, folder_of_ranking
 from engine.records import Records
 from engine.workspace import Workspace
 from fext_tui.app import FextApp
 from fext_tui.drawing import Drawing
+from fext_tui.orders import Arranged, Arrangement, Order, arrange, holding
 from fext_tui.screens.dialogs import Choose
+from fext_tui.screens.sources import SourcesRead
 from fext_tui.screens.viewer import ViewerScreen
-from fext_tui.widgets.browser import Browser, holding
+from fext_tui.sources import Source
+from fext_tui.widgets.browser import Browser
 from fext_tui.widgets.canvas import Canvas
 from fext_tui.widgets.contact_sheet import ContactSheet
 from fext_tui.widgets.file_list import FileList
@@ -477,18 +481,67 @@ async def test_the_filter_knows_measures(opened: Opener, until: Wait, images: Pa
         await until(pilot, lambda: len(look.names) == 5)
 
 
-async def test_a_number_or_a_name_is_gone_to(opened: Opener, until: Wait, images: Path) -> None:
+async def test_measures_of_folders_below_are_known(opened: Opener, until: Wait, images: Path, records: Records) -> None:
+    save(images / "birds" / "owl.png")
+    measure(records, images / "pets", {"cat.png": 10.0, "dog.png": 99.0})
+    measure(records, images / "birds", {"owl.png": 50.0})
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: len(look.names) == 6)
+        await pilot.press("slash", *"mean>20")
+        await until(pilot, lambda: look.names == ["birds/owl.png", "pets/dog.png"])
+        await pilot.press("escape", "r")
+        await choose(pilot, until, "mean ")
+        measured = ["pets/dog.png", "birds/owl.png", "pets/cat.png"]
+        await until(pilot, lambda: look.names == [*measured, "0.png", "1.png", "2.png"])
+
+
+async def test_a_filter_by_measures_says_where_there_are_none(opened: Opener, until: Wait, images: Path) -> None:
     async with opened(keys="3") as pilot:
         look = Look(pilot)
         await until(pilot, lambda: len(look.names) == 5)
-        browser = look.screen.query_one(Browser)
-        assert browser.go_to("4")
+        await pilot.press("slash", *"mean>20")
+        await until(pilot, lambda: "Nothing was measured on these pictures" in look.note)
+        assert "(1, o) and analyze it (a)" in look.note
+
+
+async def test_what_was_arranged_earlier_does_not_take_the_place_of_what_was_later(
+    opened: Opener, until: Wait, images: Path
+) -> None:
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: len(look.names) == 5)
+        await pilot.press("slash", *"pets")
+        await until(pilot, lambda: len(look.names) == 2)
+        browser = look.screen.browser
+        browser.post_message(Browser.Rearranged(1, browser._wished, Arranged(["pets/cat.png"], {})))
+        browser.post_message(Browser.Failed(1, UsageError("An older failure.")))
+        await pilot.pause()
+        assert look.names == ["pets/cat.png", "pets/dog.png"]
+
+
+def test_many_names_are_sorted_stably_and_the_others_stand_behind() -> None:
+    names = [f"{number:05}.png" for number in range(50_000)]
+    values = {name: float(at % 7) for at, name in enumerate(names[:-1])}
+    source = Source("", Path(), "", tuple(names), {"figure": values})
+    for descending in (False, True):
+        order = Order("figure", "figure", descending=descending)
+        found = arrange(None, source, names, Arrangement(order=order), {})  # type: ignore[arg-type] # none are asked
+        assert found.names == [*sorted(values, key=lambda name: values[name], reverse=descending), names[-1]]
+
+
+async def test_a_number_or_a_name_is_gone_to(opened: Opener, until: Wait, shown: Shown, images: Path) -> None:
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: len(look.names) == 5)
+        look.screen.jump_to("4")
         assert look.current == "pets/cat.png"
-        assert browser.go_to("DOG")
-        assert look.current == "pets/dog.png"
-        assert not browser.go_to("6"), "there are five"
-        assert not browser.go_to("horse")
-        assert look.current == "pets/dog.png"
+        look.screen.jump_to("DOG")
+        await until(pilot, lambda: look.current == "pets/dog.png")
+        for nowhere in ("6", "horse", "²", "9" * 5000):
+            look.screen.jump_to(nowhere)
+            await until(pilot, lambda nowhere=nowhere: f"“{nowhere[:20]}" in shown(pilot))
+        assert look.current == "pets/dog.png", "there are five"
 
 
 # --- Marks ---------------------------------------------------------------------------------------------------------
@@ -509,6 +562,33 @@ async def test_marked_pictures_are_excluded_and_included(
         await pilot.press("u", "g", "a")
         await choose(pilot, until, "Include")
         await until(pilot, lambda: records.excluded(dataset) == {"pets/cat.png"})
+
+
+async def test_marks_of_several_sources_are_excluded_together(
+    opened: Opener, until: Wait, workspace: Workspace, images: Path, records: Records
+) -> None:
+    save(workspace.inference_images / "new.png", BLUE)
+    first = measure(records, images, {"0.png": 50.0})
+    second = measure(records, workspace.inference_images, {"new.png": 10.0})
+    async with opened(keys="3 space ]") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: look.names == ["new.png"])
+        await pilot.press("space", "a")
+        await choose(pilot, until, "Exclude")
+        await until(pilot, lambda: records.excluded(second) == {"new.png"})
+        assert records.excluded(first) == {"0.png"}
+
+
+async def test_a_mark_does_not_draw_the_picture_anew(opened: Opener, until: Wait, settle: Wait, images: Path) -> None:
+    async with opened(keys="3 G") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: look.colors == {BLUE})
+        picture = look.screen.query_one(Picture)
+        before = drawn(picture)
+        await pilot.press("space")
+        await settle(pilot)
+        assert look.count == "5 of 5  1 marked"
+        assert drawn(picture) is before
 
 
 async def test_a_mark_is_seen_and_taken_away(opened: Opener, until: Wait, shown: Shown, images: Path) -> None:
@@ -621,6 +701,50 @@ async def test_a_picture_is_looked_at_from_nearer(opened: Opener, until: Wait, s
         await until(pilot, lambda: "nearer" in shown(pilot))
         await pilot.press("0")
         await until(pilot, lambda: "nearer" not in shown(pilot))
+
+
+async def test_escape_closes_the_innermost(opened: Opener, until: Wait, images: Path) -> None:
+    async with opened(keys="3") as pilot:
+        look = Look(pilot)
+        await until(pilot, lambda: look.colors == {RED})
+        await pilot.press("f", "slash", *"pets")
+        assert not look.screen.has_class("-large"), "the field must be seen"
+        await pilot.press("enter")
+        await until(pilot, lambda: look.colors == {GREEN})
+        await pilot.press("t", "f", "escape")
+        assert not look.screen.has_class("-large")
+        assert look.names == ["pets/cat.png", "pets/dog.png"]
+        await pilot.press("escape")
+        await until(pilot, lambda: len(look.names) == 5)
+        assert look.screen.query_one(ContactSheet).display
+        await pilot.press("escape")
+        assert look.screen.query_one(Picture).display
+
+
+async def test_a_field_tells_its_keys_alone(
+    opened: Opener, until: Wait, settle: Wait, shown: Shown, images: Path
+) -> None:
+    async with opened(keys="3") as pilot:
+        await pilot.press("slash")
+        await settle(pilot)
+        assert shown(pilot).splitlines()[-1].split() == ["enter", "Keep", "esc", "Everything"]
+
+
+async def test_what_a_job_made_is_found_while_pictures_are_looked_at(
+    opened: Opener, until: Wait, shown: Shown, workspace: Workspace, images: Path, furniture: Any
+) -> None:
+    async with opened(keys="3") as pilot:
+        await until(pilot, lambda: "1/3" in shown(pilot))
+        save(workspace.validation / "redux-1" / "pairs.png", GREEN)
+        job = furniture.job("evaluate", 1.0, "done", {"checkpoint": "redux-1"})
+        app = pilot.app
+        assert isinstance(app, FextApp)
+        app.job_ended.publish(furniture.records.job(job))
+        await until(pilot, lambda: "1/4" in shown(pilot))
+        look = Look(pilot)
+        look.screen.post_message(SourcesRead(0, [], look.screen.here, 0))
+        await pilot.pause()
+        assert len(look.screen.sources) == 4, "an older reading says less"
 
 
 async def test_sources_are_chosen_from_a_list(opened: Opener, until: Wait, workspace: Workspace, images: Path) -> None:
