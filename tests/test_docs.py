@@ -18,7 +18,7 @@ PAGES = sorted(CHECKOUT.glob("*.md")) + sorted((CHECKOUT / "docs").glob("*.md"))
 GENERATED = runpy.run_path(str(CHECKOUT / "scripts/lib/write_docs.py"))["PAGES"]
 
 GUIDES = {
-    "guide-app": {"", "mode", "dialog", "folder"},
+    "guide-app": {"", "mode", "dialog", "folder", "filter"},
     "guide-data": {"data", "images", "distribution", "findings", "finding"},
     "guide-model": {"model", "settings", "form", "value", "checkpoints", "checkpoint", "latent", "forecast"},
     "guide-viewer": {"viewer"},

@@ -17,6 +17,7 @@ from engine.errors import FextError, UsageError
 from engine.files import replace_file
 from fext_tui.keys import key_hints, shown_key
 from fext_tui.text import folder_name, safe
+from fext_tui.widgets.field import Field
 
 _AROUND_TEXT = 12
 """Rows of a reading dialog beside its text, and of the terminal beside the dialog."""
@@ -128,7 +129,7 @@ class Ask(ModalScreen[str | None]):
             yield Static(Content(title), classes="dialog-title")
             if detail:
                 yield Static(Content(detail), classes="dialog-detail")
-            yield Input(safe(value), compact=True)
+            yield Field(safe(value), compact=True)
             yield Static("", classes="dialog-error")
             yield Static(key_hints(self, ("", "enter go on"), ("dialog.cancel", "esc cancel")), classes="dialog-keys")
 

@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 from fext_tui.keys import key_hints, shown_key
 from fext_tui.screens.base import MODES, Target
 from fext_tui.text import safe, shortened
+from fext_tui.widgets.field import Field
 
 if TYPE_CHECKING:
     from fext_tui.app import FextApp
@@ -51,7 +52,7 @@ class Jump(ModalScreen[Target | str | None]):
         placeholder = f"part of a name, or the {self._hint}" if self._hint else "part of a name"
         with Vertical(classes="dialog"):
             yield Static("Go to", classes="dialog-title")
-            yield Input(placeholder=placeholder, compact=True)
+            yield Field(placeholder=placeholder, compact=True)
             yield OptionList(compact=True)
             yield Static(key_hints(self, ("", "enter go"), ("", "↑↓ choose"), ("dialog.cancel", "esc cancel")),
                          classes="dialog-keys")  # fmt: skip

@@ -227,7 +227,6 @@ class ViewerScreen(PickingScreen):
         picture = self.query_one(Picture)
         if isinstance(self.focused, FilterLine):
             self.browser.close_filter()
-            self.set_focus(None)
         elif self._look == "picture" and not picture.is_whole:
             picture.fit()
         elif self.has_class("-large"):

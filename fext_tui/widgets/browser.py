@@ -318,12 +318,6 @@ class Browser(Vertical):
         else:
             self._write_count()
 
-    @on(Input.Submitted)
-    def _filter_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.screen.set_focus(None)
-        self.query_one(FilterLine).leave()
-
     @property
     def _wished_now(self) -> Arrangement:
         """What is wished for, as far as it can be done: an order waits until all pictures are listed."""

@@ -21,6 +21,7 @@ from textual.worker import get_current_worker
 from fext_tui.keys import key_hints
 from fext_tui.listing import count_pictures
 from fext_tui.text import folder_name, safe
+from fext_tui.widgets.field import Field
 
 _MOST_FOLDERS = 2000
 _KEYS = (
@@ -127,7 +128,7 @@ class FolderDialog(ModalScreen[Path | None]):
             yield Static("", id="folder-here")
             yield Static("", id="folder-count")
             yield OptionList(compact=True)
-            yield Input(placeholder="/ type a path", suggester=_FolderSuggester(), compact=True, select_on_focus=False)
+            yield Field(placeholder="/ type a path", suggester=_FolderSuggester(), compact=True, select_on_focus=False)
             yield Static("", classes="dialog-error")
             yield Static(key_hints(self, *_KEYS), classes="dialog-keys")
 

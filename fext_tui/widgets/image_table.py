@@ -216,7 +216,7 @@ class ImageTable(Vertical):
 
     def compose(self) -> ComposeResult:
         """Give filter, table and line."""
-        yield FilterLine("part of a path, and measures: mean<20 width>=1000", id="images-filter")
+        yield FilterLine("part of a path, and measures: mean<20 width>=1000", id="images-filter", table=PagedTable)
         yield PagedTable(id="images", cursor_type="row", cell_padding=1, fixed_columns=1)
         yield Static(id="images-line")
 
@@ -333,10 +333,7 @@ class ImageTable(Vertical):
 
     def close_filter(self) -> bool:
         """Take the filter away; return whether there was one."""
-        was_seen = self.query_one(FilterLine).close()
-        if was_seen:
-            self.query_one(PagedTable).focus()
-        return was_seen
+        return self.query_one(FilterLine).close()
 
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
@@ -352,12 +349,6 @@ class ImageTable(Vertical):
             self._ask(replace(self._question, wanted=wanted, offset=0))
         elif self._page is not None:
             self.query_one("#images-line", Static).update(self._line(self._page))
-
-    @on(Input.Submitted)
-    def _leave_filter(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.query_one(FilterLine).leave()
-        self.query_one(PagedTable).focus()
 
     # --- Exclusion ------------------------------------------------------------------------------------------
 

@@ -144,7 +144,7 @@ class JobList(Vertical):
 
     def compose(self) -> ComposeResult:
         """Give filter, table and line."""
-        yield FilterLine("part of a run's name, a state, a #tag …", id="jobs-filter")
+        yield FilterLine("part of a run's name, a state, a #tag …", id="jobs-filter", table=JobTable)
         yield JobTable()
         yield Static(id="jobs-line")
 
@@ -196,18 +196,9 @@ class JobList(Vertical):
 
     def close_filter(self) -> bool:
         """Take the filter away; return whether there was one."""
-        was_seen = self.query_one(FilterLine).close()
-        if was_seen:
-            self.query_one(JobTable).focus()
-        return was_seen
+        return self.query_one(FilterLine).close()
 
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
         event.stop()
         self._show()
-
-    @on(Input.Submitted)
-    def _leave_filter(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.query_one(FilterLine).leave()
-        self.query_one(JobTable).focus()

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from engine.errors import UsageError
 from engine.settings import GROUPS, SettingField, Settings, fields_of, text_of
 from fext_tui.text import safe, shortened
+from fext_tui.widgets.field import Field
 
 if TYPE_CHECKING:
     from fext_tui.app import FextApp
@@ -87,7 +88,7 @@ class GroupRow(Row):
         return Content.assemble((f" {mark} {GROUPS[self.group]}", "bold $text-primary"), (changed, "$text-accent"))
 
 
-class ValueField(Input):
+class ValueField(Field):
     """The field in which a value is typed."""
 
     BINDING_GROUP_TITLE = "Value"

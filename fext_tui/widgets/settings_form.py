@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 from engine.errors import UsageError
 from engine.settings import GROUPS, SettingField, Settings, fields_of, text_of
 from fext_tui.text import safe
+from fext_tui.widgets.field import Field
 from fext_tui.widgets.setting_rows import GroupRow, Row, SettingRow
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ class SettingsForm(Vertical):
 
     def compose(self) -> ComposeResult:
         """Give search, rows and help."""
-        yield Input(placeholder="word of a setting", compact=True, disabled=True, id="setting-search")
+        yield Field(placeholder="word of a setting", compact=True, disabled=True, id="setting-search")
         yield Static("Only what is not the default", id="setting-filter")
         yield SettingList(self._groups, self._opened, self._search)
         yield Static(id="setting-help")

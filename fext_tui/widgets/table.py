@@ -23,6 +23,11 @@ class TextTable(DataTable[Text]):
             self._clear_caches()
             self.refresh()
 
+    def on_resize(self) -> None:
+        """Paint anew what was painted before the table heard of its width: lines that end where it ended before."""
+        self._clear_caches()
+        self.refresh()
+
 
 class KeyTable(TextTable):
     """A table whose rows have names, with a cursor on a whole row."""

@@ -105,17 +105,18 @@ class Furniture:
     def checkpoint(
         self, name: str, at: float, *, step: int = 600, psnr: float = 25.4, tags: Sequence[str] = ("best", "last")
     ) -> Path:
-        """Write a state of a checkpoint that lists like a real one, under tags; its weights are empty."""
+        """Write a state of a checkpoint that lists like a real one, under tags; its weights fill it up to 15 kB."""
         state = self.workspace.checkpoints / name / f"step-{step:08d}"
         state.mkdir(parents=True)
         settings = Settings().with_values({"model.variant": name.partition("-")[0]})
         document = {"name": name, "settings": settings.model_dump(mode="json"), "image_channels": 3,
                     "latent": [64, 8, 8], "parameters": 3_100_000, "step": step, "epoch": step / 15,
                     "val_psnr": psnr, "created": at}  # fmt: skip
-        (state / "config.json").write_text(json.dumps(document), encoding="utf-8")
+        config = json.dumps(document).encode()
+        (state / "config.json").write_bytes(config)
         (state / "training_state.json").write_text(json.dumps({"seconds": 1234.5, "images": step * 16}))
         (state.parent / "images.csv").write_text("subset,path,content_hash\ntrain,a.png,1\nvalidation,b.png,2\n")
-        (state / "model.safetensors").write_bytes(bytes(12_200))
+        (state / "model.safetensors").write_bytes(bytes(14_530 - len(config)))
         mark_complete(state)
         for tag in tags:
             (state.parent / tag).symlink_to(state.name)
@@ -362,14 +363,25 @@ class Terminal:
         """Write keys."""
         os.write(self.theirs, keys.encode())
 
+    def resize(self, rows: int, columns: int) -> None:
+        """Give the terminal another size, and tell the app, as a terminal window does."""
+        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.child.send_signal(signal.SIGWINCH)
+
     def wait(self, pattern: bytes, seconds: float = 240.0) -> re.Match[bytes]:
         """Return where a pattern stands in what the app wrote, once it is there."""
+        self.wait_until(lambda told: re.search(pattern, told, re.DOTALL), seconds)
+        match = re.search(pattern, self.told, re.DOTALL)
+        assert match
+        return match
+
+    def wait_until(self, condition: Callable[[bytes], object], seconds: float = 240.0) -> None:
+        """Wait until something is true of all that the app wrote."""
         deadline = time.monotonic() + seconds
-        while not (match := re.search(pattern, self.told, re.DOTALL)):
-            assert time.monotonic() < deadline, f"{pattern!r} was not written; the last was {self.told[-2000:]!r}"
+        while not condition(self.told):
+            assert time.monotonic() < deadline, f"{condition} did not come true; the last was {self.told[-2000:]!r}"
             if select.select([self.theirs], [], [], 0.1)[0]:
                 self.told += os.read(self.theirs, 65_536)
-        return match
 
     def end(self, seconds: float = 240.0) -> int:
         """Return the exit status of the app once it has left; what it writes until then is read."""

@@ -12,7 +12,6 @@ from pytest_textual_snapshot import SVGImageExtension
 from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
 from textual.screen import Screen
-from textual.widgets import Input
 
 from engine.sizes import Room
 from engine.workspace import LATENT_FILE, Workspace
@@ -94,6 +93,7 @@ def furnished_wholly(
     guides.mkdir()
     (guides / "guide-data.md").write_text(GUIDE)
     monkeypatch.setattr("fext_tui.guides.PAGES", guides)
+    monkeypatch.setattr("fext_tui.screens.machine.LOOK_SECONDS", 3600.0)  # each reading makes the trend longer
     return evaluated
 
 
@@ -121,7 +121,7 @@ async def test_looks(
 
 
 async def go_to(pilot: Pilot[None], view: View, until: Any, settle: Any, shown: Callable[[Pilot[None]], str]) -> None:
-    """Press the keys of a view one by one; let times, sizes and the cursor of a field stand still."""
+    """Press the keys of a view one by one; let times and sizes stand still."""
     await until(pilot, lambda: pilot.app.history.step and "1 from training" in shown(pilot))
     for key in view.keys.split():
         await pilot.press(key)
@@ -131,8 +131,6 @@ async def go_to(pilot: Pilot[None], view: View, until: Any, settle: Any, shown: 
         if isinstance(pilot.app.screen, Maintenance):
             pilot.app.screen.post_message(RoomsRead(even_rooms(pilot.app.workspace)))
             await settle(pilot)
-    for field in pilot.app.screen.query(Input):
-        field.cursor_blink = False
     await settle(pilot)
     await until(pilot, lambda: view.says in shown(pilot))
 

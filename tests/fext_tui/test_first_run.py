@@ -38,7 +38,7 @@ class Person:
         await self.settle(self.pilot)
 
     async def types(self, text: str) -> None:
-        """Type a text in place of what stands in the field, and press enter, which the dialog tells."""
+        """Type a text in place of what stands in the field of a dialog, and press enter."""
         await self.pilot.press("ctrl+u", *text)
         await self.presses("enter", "esc cancel")
 
@@ -80,6 +80,7 @@ async def test_an_empty_workspace_leads_to_the_nearest_pictures(
         await person.waits("train")
         await person.sees("best PSNR", "PSNR ◆ val", "loss ─ train")
         await person.presses("c", "c Checkpoints")
+        await person.sees(person.ended[-1].result["checkpoint"], "32×32×3")
         await person.presses("e", "e Evaluate")
         await person.waits("evaluate")
         await person.presses("n", "n Encode")
@@ -90,5 +91,7 @@ async def test_an_empty_workspace_leads_to_the_nearest_pictures(
         await person.presses("v", "v Reconstruction")
         await person.sees("original", "reconstruction", "MAE", "SSIM")
         await person.presses("n", "n Nearest")
-        await person.sees("Nearest to 00.png", "cosine")
+        await person.sees("Nearest to 00.png")
+        await person.presses("j", "jk Move")
+        await person.sees("2 of 24", "cosine 0.")
     assert [job.state for job in records.jobs()] == ["done"] * 4

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from textual.pilot import Pilot
 
 from engine.records import Finding, Records
 from engine.settings import Settings
 from engine.workspace import LATENT_FILE, Workspace
+from fext_tui.widgets.contact_sheet import ContactSheet
 from tests.fext_tui.conftest import HOSTILE, NOW, SPREAD, Furniture
 
 PLAIN = HOSTILE.replace("/", "")
@@ -110,23 +111,29 @@ def evaluate(workspace: Workspace, records: Records, files: list[str]) -> None:
 
 
 TOURS = {
-    "data": "i slash j escape x enter e down down escape o down down enter slash escape escape f",
-    "model": "2 v o c enter l v c escape o escape d escape n escape l down enter exclamation_mark escape "
-             "colon m escape question_mark escape",
-    "viewer": "3 j j j j j j j j f escape t l plus b escape r escape v c escape escape escape a down enter "
-              "space space a down enter n colon c escape u slash j escape escape y v",
-    "runs": "4 i v b down n escape N escape d escape space space i v b slash x escape exclamation_mark escape u",
+    "data": "i | slash j | escape x | enter | e down down | escape o | down down enter | slash | escape escape f",
+    "model": "2 | v o | c | enter | l | v c | escape o | escape d | escape n | escape l | down enter | "
+             "exclamation_mark | escape colon m | escape question_mark | escape",
+    "viewer": "3 | j j j j j j j j | f | escape t l plus | b | escape r | escape v | c | escape escape escape a | "
+              "down enter | space space a | down enter | n | colon c | escape u slash j | escape escape y | v",
+    "runs": "4 | i v b | down n | escape N | escape d | escape space space | i v b | slash x | "
+            "escape exclamation_mark | escape u",
 }  # fmt: skip
+"""Keys that lead past whatever shows names; the screen is looked at where a line stands."""
+
+
+def lines_of(pilot: Pilot[None]) -> list[str]:
+    """Return the lines of the screen as they are sent to the terminal."""
+    return ["".join(segment.text for segment in line) for line in pilot.app.screen._compositor.render_strips()]
 
 
 def problems(pilot: Pilot[None]) -> list[str]:
     """Return the lines of the screen that are not as wide as it is, or hold what a terminal would act on."""
     found = []
-    for line in pilot.app.screen._compositor.render_strips():
-        text = "".join(segment.text for segment in line)
-        hidden = {one for one in text if unicodedata.category(one) in KINDS}
-        if hidden or cell_len(text) != pilot.app.size.width:
-            found.append(f"{hidden or cell_len(text)}: {text!r}")
+    for line in lines_of(pilot):
+        hidden = {one for one in line if unicodedata.category(one) in KINDS}
+        if hidden or cell_len(line) != pilot.app.size.width:
+            found.append(f"{hidden or cell_len(line)}: {line!r}")
     return found
 
 
@@ -135,11 +142,49 @@ def problems(pilot: Pilot[None]) -> list[str]:
 async def test_nothing_reaches_the_terminal_raw(tour: str, opened: Any, settle: Any, no_runner: None) -> None:
     async with opened() as pilot:
         await settle(pilot)
-        for key in TOURS[tour].split():
-            await pilot.press(key)
+        for keys in TOURS[tour].split(" | "):
+            await pilot.press(*keys.split())
             await settle(pilot)
-            assert problems(pilot) == [], key
+            assert problems(pilot) == [], keys
         for size in ((120, 36), (200, 60)):
             await pilot.resize_terminal(*size)
             await settle(pilot)
             assert problems(pilot) == [], size
+
+
+def places(lines: list[str], ending: str, cell: str) -> set[int]:
+    """Return in which columns of the terminal ``cell`` stands on the lines that hold ``ending`` before it."""
+    found = (line[: line.rindex(cell)] for line in lines if cell in line and ending in line[: line.rindex(cell)])
+    return {cell_len(before) for before in found}
+
+
+@pytest.mark.usefixtures("named")
+async def test_wide_names_move_no_column(opened: Any, settle: Any) -> None:
+    async with opened(size=(80, 24), keys="i") as pilot:
+        await settle(pilot)
+        assert len(places(lines_of(pilot), ".png", " 40 ")) == 1
+        await pilot.resize_terminal(160, 48)
+        await pilot.press("4")
+        await settle(pilot)
+        assert len(places(lines_of(pilot), "failed", " 1 min")) == 1
+        assert "日" in "".join(lines_of(pilot))
+
+
+@pytest.mark.usefixtures("named")
+async def test_names_that_are_too_wide_keep_their_endings(opened: Any, settle: Any) -> None:
+    async with opened(size=(80, 24), keys="3") as pilot:
+        await settle(pilot)
+        side = [set_cell_size(line, 28) for line in lines_of(pilot)[4:16]]
+        assert [line for line in side if not line.rstrip().endswith(".png")] == []
+        assert any("日" in line and "…" in line for line in side)
+        await pilot.press("t")
+        await settle(pilot)
+        sheet = pilot.app.screen.query_one(ContactSheet)
+        grid, region = sheet.grid, sheet.content_region
+        for row in range(2):
+            line = lines_of(pilot)[region.y + row * (grid.height + 1) + grid.height]
+            for column in range(grid.across):
+                start = region.x + grid.margin + column * (grid.width + 1)
+                name = set_cell_size(line, start + grid.width)[len(set_cell_size(line, start)) :]
+                assert cell_len(name) == grid.width
+                assert name.strip().endswith(".png"), name

@@ -190,30 +190,6 @@ async def test_a_second_training_waits_in_the_queue(
     assert [job.state for job in records.jobs()] == ["queued", "running"]
 
 
-async def test_a_real_training_by_keys(
-    opened: Any, until: Any, settle: Any, workspace: Workspace, shown: Shown
-) -> None:
-    """Sample images, train, see curve and checkpoint, evaluate: by keys, with real processes."""
-    values = {"data.image_height": 32, "data.image_width": 32, "training.epochs": 2, "training.batch_size": 8,
-              "device.kind": "cpu", "device.workers": 1}  # fmt: skip
-    async with opened(keys="2", values=values) as pilot:
-        ended: list[Any] = []
-        pilot.app.job_ended.subscribe(pilot.app, ended.append)
-        pilot.app.start_job("sample", {"folder": str(workspace.images), "count": 24, "seed": 1})
-        await until(pilot, lambda: ended)
-        await pilot.press("t")
-        await until(pilot, lambda: len(ended) == 2, 240)
-        assert ended[1].state == "done", ended[1].error
-        await until(pilot, lambda: pilot.app.screen.query_one(CheckpointTable).row_count == 1)
-        assert "train/loss" in pilot.app.history.series
-        assert ended[1].result["checkpoint"] in shown(pilot)
-        await pilot.press("e")
-        await until(pilot, lambda: len(ended) == 3, 240)
-        assert ended[2].state == "done", ended[2].error
-        assert ended[2].result["images"] > 0
-        await settle(pilot)
-
-
 def test_ticks_are_round_and_inside() -> None:
     assert nice_ticks(0.03, 0.24, 4) == [0.05, 0.1, 0.15, 0.2]
     assert nice_ticks(1, 1200, 5) == [200, 400, 600, 800, 1000, 1200]

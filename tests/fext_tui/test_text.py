@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from engine.errors import FextError
 from fext_tui import text
@@ -52,8 +53,17 @@ def test_safe_lines_keep_their_breaks() -> None:
 @given(ANY_TEXT, st.integers(0, 80))
 def test_shortened_fits(name: str, width: int) -> None:
     shown = text.shortened(name, width)
-    assert len(shown) <= width
-    assert shown == name or len(name) > width
+    assert cell_len(shown) <= width
+    assert shown == name or cell_len(name) > width
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "expected"),
+    [("abcdef.png", 7, "abc…png"), ("日本語の写真.png", 11, "日本….png"), ("日本語", 4, "…語"), ("e\u0301" * 4, 3,
+     "e\u0301…e\u0301")],
+)  # fmt: skip
+def test_shortened_counts_columns(name: str, width: int, expected: str) -> None:
+    assert text.shortened(name, width) == expected
 
 
 @pytest.mark.parametrize(
