@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Event, InputEvent
 from textual.message import Message
 from textual.screen import Screen
 
@@ -231,6 +232,11 @@ class FextApp(ChoreDoing):
         elif choice == "stop" and self.current_job is not None:
             self.ask_to_stop(self.current_job.id, leave=True)
 
+    async def on_event(self, event: Event) -> None:
+        """Pass an event on; keys that come while the app is leaving do nothing more."""
+        if self.return_code is None or not isinstance(event, InputEvent):
+            await super().on_event(event)
+
     def action_mode(self, mode: str) -> None:
         """Show one of the four screens."""
         self.switch_mode(mode)
@@ -263,6 +269,13 @@ class FextApp(ChoreDoing):
     async def show_curves(self) -> None:
         """Show the curves of the followed job."""
         await self.show_pane("model", "curves")
+
+    def action_command_palette(self) -> None:
+        """Show the palette."""
+        from fext_tui.screens.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_keys(self) -> None:
         """Show what every key does here; again: close that."""

@@ -165,5 +165,7 @@ def device_option(command: Decorated) -> Decorated:
 
 
 def processes_option(command: Decorated) -> Decorated:
-    """Add ``--processes N`` or ``all``."""
+    """Add ``--processes N`` or ``all``, ``--nodes N`` and ``--rdzv-endpoint HOST:PORT``."""
+    command = setting_option("--rdzv-endpoint", "device.rendezvous", metavar="HOST:PORT")(command)
+    command = setting_option("--nodes", "device.nodes")(command)
     return setting_option("--processes", "device.processes", metavar="N|all")(command)

@@ -40,6 +40,7 @@ VERBS = {
     "rename": Verb("Jobs", "runs:rename", "Give a training run and its checkpoints another name."),
     "delete": Verb("Jobs", "runs:delete", "Delete a training run from the records, with or without its checkpoints."),
     "attach": Verb("Jobs", "jobs:attach", "Follow a job that runs or waits."),
+    "join": Verb("Jobs", "join:join", "Take part, with this machine, in a job that waits for several."),
     "stop": Verb("Jobs", "jobs:stop", "Stop a job: it saves a checkpoint and ends. A second time: kill it."),
     "checkpoints": Verb("Keep", "checkpoints:checkpoints", "List, show, compare, rename or delete checkpoints."),
     "settings": Verb("Keep", "keep:settings", "List every setting with its value, what is allowed, and its variable."),

@@ -12,7 +12,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.events import Click, Resize
 from textual.message import Message
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
@@ -20,6 +20,7 @@ from engine.errors import FextError
 from fext_tui.keys import shown_key
 from fext_tui.machine import machine_words
 from fext_tui.text import folder_name, safe, shortened
+from fext_tui.widgets.dialog import Dialog
 from fext_tui.widgets.job_bar import JobBar
 from fext_tui.widgets.key_line import KeyLine
 
@@ -161,7 +162,7 @@ class FextScreen(Screen[None]):
             self.fext.dismiss_job()
 
 
-class WorkingDialog(ModalScreen[Result]):
+class WorkingDialog(Dialog[Result]):
     """Base of dialogs that work on threads: what goes wrong there is told, and may close the dialog."""
 
     CLOSES_ON_FAILURE: ClassVar[bool] = False
@@ -203,13 +204,8 @@ class WorkingDialog(ModalScreen[Result]):
     def _tell_failure(self, message: Failed) -> None:
         self.fext.tell_error(message.error)
         if self.CLOSES_ON_FAILURE:
-            self._close(None)
+            self.dismiss(None)
 
     @on(Answered)
     def _answer(self, message: Answered) -> None:
-        self._close(cast("Result", message.result))
-
-    def _close(self, result: Result | None) -> None:
-        """Close the dialog, unless it was left meanwhile: `dismiss` would close what stands over it, or below it."""
-        if self.is_active:
-            self.dismiss(result)
+        self.dismiss(cast("Result", message.result))

@@ -9,7 +9,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -17,13 +16,15 @@ from engine.errors import FextError, UsageError
 from engine.files import replace_file
 from fext_tui.keys import key_hints, shown_key
 from fext_tui.text import folder_name, safe
+from fext_tui.widgets.dialog import Dialog
 from fext_tui.widgets.field import Field
+from fext_tui.widgets.options import Options
 
 _AROUND_TEXT = 12
 """Rows of a reading dialog beside its text, and of the terminal beside the dialog."""
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Dialog[bool]):
     """A question before something that cannot be taken back: No is where the cursor stands."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -62,7 +63,7 @@ class Confirm(ModalScreen[bool]):
         self.dismiss(answer)
 
 
-class Choose(ModalScreen[str | None]):
+class Choose(Dialog[str | None]):
     """One of several: gives the chosen one's name, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -85,7 +86,7 @@ class Choose(ModalScreen[str | None]):
             yield Static(Content(self._heading), classes="dialog-title")
             if self._detail:
                 yield Static(Content(self._detail), classes="dialog-detail")
-            yield OptionList(
+            yield Options(
                 *(
                     Option(_line(title, help_text, width), id=str(index))
                     for index, (_, title, help_text) in enumerate(self._options)
@@ -100,7 +101,7 @@ class Choose(ModalScreen[str | None]):
 
     async def action_move(self, way: str) -> None:
         """Move the cursor."""
-        await self.query_one(OptionList).run_action(way)
+        await self.query_one(Options).run_action(way)
 
 
 def _line(title: str, help_text: str, width: int) -> Content:
@@ -109,7 +110,7 @@ def _line(title: str, help_text: str, width: int) -> Content:
     return Content.assemble((title.ljust(width), "bold"), (help_text, "$text-muted"))
 
 
-class Ask(ModalScreen[str | None]):
+class Ask(Dialog[str | None]):
     """A line of text, checked where it stands: gives it, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel", id="dialog.cancel")]
@@ -149,7 +150,7 @@ class Ask(ModalScreen[str | None]):
         self.query_one(".dialog-error", Static).update("")
 
 
-class Reading(ModalScreen[None]):
+class Reading(Dialog[None]):
     """Something to read, to scroll and to copy."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

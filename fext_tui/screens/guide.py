@@ -6,15 +6,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Markdown, Static
 
 from fext_tui.guides import guide
 from fext_tui.keys import key_hints
 from fext_tui.text import safe
+from fext_tui.widgets.dialog import Dialog
 
 
-class GuideScreen(ModalScreen[None]):
+class GuideScreen(Dialog[None]):
     """A page of the documentation, to scroll through."""
 
     BINDING_GROUP_TITLE = "Guide"

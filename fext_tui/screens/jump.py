@@ -9,14 +9,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from fext_tui.keys import key_hints, shown_key
 from fext_tui.screens.base import MODES, Target
 from fext_tui.text import safe, shortened
+from fext_tui.widgets.dialog import Dialog
 from fext_tui.widgets.field import Field
+from fext_tui.widgets.options import Options
 
 if TYPE_CHECKING:
     from fext_tui.app import FextApp
@@ -28,7 +29,7 @@ _MOST = 600
 """Targets that are listed at once; typing narrows them."""
 
 
-class Jump(ModalScreen[Target | str | None]):
+class Jump(Dialog[Target | str | None]):
     """Gives the chosen target, what was typed where the screen takes it as it stands, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,13 +54,13 @@ class Jump(ModalScreen[Target | str | None]):
         with Vertical(classes="dialog"):
             yield Static("Go to", classes="dialog-title")
             yield Field(placeholder=placeholder, compact=True)
-            yield OptionList(compact=True)
+            yield Options(compact=True)
             yield Static(key_hints(self, ("", "enter go"), ("", "↑↓ choose"), ("dialog.cancel", "esc cancel")),
                          classes="dialog-keys")  # fmt: skip
 
     def on_mount(self) -> None:
         """List everything; the keys are the field's, and go through it to the list."""
-        self.query_one(OptionList).can_focus = False
+        self.query_one(Options).can_focus = False
         self._list("")
 
     @on(Input.Changed)
@@ -71,7 +72,7 @@ class Jump(ModalScreen[Target | str | None]):
         if typed and self._hint:
             found.insert(0 if typed.isdigit() else len(found), typed)
         self._found = found
-        listed = self.query_one(OptionList)
+        listed = self.query_one(Options)
         listed.clear_options()
         listed.add_options(Option(self._line(one)) for one in found)
         listed.highlighted = 0 if found else None
@@ -85,11 +86,11 @@ class Jump(ModalScreen[Target | str | None]):
 
     async def action_move(self, way: str) -> None:
         """Move the cursor of the list."""
-        await self.query_one(OptionList).run_action(way)
+        await self.query_one(Options).run_action(way)
 
     @on(Input.Submitted)
     def _take(self) -> None:
-        index = self.query_one(OptionList).highlighted
+        index = self.query_one(Options).highlighted
         if index is not None:
             self.dismiss(self._found[index])
 

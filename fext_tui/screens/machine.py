@@ -7,12 +7,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.geometry import Size
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from fext_tui.keys import key_hints
 from fext_tui.machine import machine_facts
+from fext_tui.widgets.dialog import Dialog
 
 if TYPE_CHECKING:
     from fext_tui.app import FextApp
@@ -41,7 +41,7 @@ class MachineFacts(Widget):
         return machine_facts(list(fext.machine_readings), fext.running_here, width)
 
 
-class MachinePanel(ModalScreen[None]):
+class MachinePanel(Dialog[None]):
     """Shows the readings of the machine as they come."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -19,6 +19,7 @@ from fext_tui.keys import key_hints
 from fext_tui.screens.base import WorkingDialog
 from fext_tui.screens.dialogs import Choose, Reading
 from fext_tui.text import folder_name, number, safe, size
+from fext_tui.widgets.options import Options
 
 _FOLDERS = "folders"
 
@@ -82,7 +83,7 @@ class Maintenance(WorkingDialog[None]):
         """Give the list, and the line that says what is done now."""
         with Vertical(classes="dialog"):
             yield Static("Maintenance", classes="dialog-title")
-            yield OptionList(*(Option(self._line(name), id=name) for name in _ROWS), compact=True)
+            yield Options(*(Option(self._line(name), id=name) for name in _ROWS), compact=True)
             yield Static("", id="maintenance-help")
             yield Static(key_hints(self, ("", "enter do"), ("dialog.close", "esc close")), classes="dialog-keys")
 
@@ -105,7 +106,7 @@ class Maintenance(WorkingDialog[None]):
         total = sum(room.bytes for room in self._rooms)
         told = f"{size(total)} in all" if self._rooms else "Measuring …"
         self.query_one(".dialog-title", Static).update(Content(f"Maintenance   {told}"))
-        chosen = self.query_one(OptionList).highlighted_option
+        chosen = self.query_one(Options).highlighted_option
         chore = self.fext.chore
         help_text = f"{chore.title} …" if chore else _ROWS[str(chosen.id)].help if chosen else ""
         self.query_one("#maintenance-help", Static).update(Content(help_text))
@@ -113,7 +114,7 @@ class Maintenance(WorkingDialog[None]):
     @on(RoomsRead)
     def _show_rooms(self, message: RoomsRead) -> None:
         self._rooms = message.found
-        listed = self.query_one(OptionList)
+        listed = self.query_one(Options)
         for name in _ROWS:
             listed.replace_option_prompt(name, self._line(name))
         self._tell()
@@ -125,7 +126,7 @@ class Maintenance(WorkingDialog[None]):
 
     async def action_move(self, way: str) -> None:
         """Move the cursor."""
-        await self.query_one(OptionList).run_action(way)
+        await self.query_one(Options).run_action(way)
 
     @on(OptionList.OptionSelected)
     def _choose(self, event: OptionList.OptionSelected) -> None:

@@ -8,13 +8,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from engine.settings import FIELDS, PRESETS, PURPOSES, Settings, text_of
 from fext_tui.keys import key_hints
 from fext_tui.text import safe, shortened
+from fext_tui.widgets.dialog import Dialog
+from fext_tui.widgets.options import Options
 
 DEFAULTS = "defaults"
 _CHOICES = {**PURPOSES, DEFAULTS: "everything as it was at first"}
@@ -35,7 +36,7 @@ def changes(before: Settings, after: Settings) -> dict[str, tuple[Any, Any]]:
     return {key: (old[key], new[key]) for key in FIELDS if old[key] != new[key]}
 
 
-class ChoosePreset(ModalScreen[str | None]):
+class ChoosePreset(Dialog[str | None]):
     """The presets, and under them what the one at the cursor would change; gives its name, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -52,7 +53,7 @@ class ChoosePreset(ModalScreen[str | None]):
         """Give the list, and room for as many changes as any of them makes."""
         with Vertical(classes="dialog presets"):
             yield Static("Take a preset", classes="dialog-title")
-            yield OptionList(
+            yield Options(
                 *(
                     Option(Content.assemble((name.ljust(_NAME), "bold"), (purpose, "$text-muted")), id=name)
                     for name, purpose in _CHOICES.items()
@@ -76,7 +77,7 @@ class ChoosePreset(ModalScreen[str | None]):
 
     async def action_move(self, way: str) -> None:
         """Move the cursor."""
-        await self.query_one(OptionList).run_action(way)
+        await self.query_one(Options).run_action(way)
 
 
 def _lines(found: dict[str, tuple[Any, Any]]) -> Iterator[Content]:

@@ -12,7 +12,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -21,7 +20,9 @@ from textual.worker import get_current_worker
 from fext_tui.keys import key_hints
 from fext_tui.listing import count_pictures
 from fext_tui.text import folder_name, safe
+from fext_tui.widgets.dialog import Dialog
 from fext_tui.widgets.field import Field
+from fext_tui.widgets.options import Options
 
 _MOST_FOLDERS = 2000
 _KEYS = (
@@ -79,7 +80,7 @@ class _FolderSuggester(Suggester):
         return head + slash + found if found and found.isprintable() else None
 
 
-class FolderDialog(ModalScreen[Path | None]):
+class FolderDialog(Dialog[Path | None]):
     """Gives the chosen folder, or None."""
 
     DEFAULT_CSS = """
@@ -127,14 +128,14 @@ class FolderDialog(ModalScreen[Path | None]):
             yield Static(Content(self._title), classes="dialog-title")
             yield Static("", id="folder-here")
             yield Static("", id="folder-count")
-            yield OptionList(compact=True)
+            yield Options(compact=True)
             yield Field(placeholder="/ type a path", suggester=_FolderSuggester(), compact=True, select_on_focus=False)
             yield Static("", classes="dialog-error")
             yield Static(key_hints(self, *_KEYS), classes="dialog-keys")
 
     def on_mount(self) -> None:
         """Begin in the first folder that is there."""
-        self.query_one(OptionList).focus()
+        self.query_one(Options).focus()
         while not self._folder.is_dir() and self._folder != self._folder.parent:
             self._folder = self._folder.parent
         self._go(self._folder)
@@ -160,7 +161,7 @@ class FolderDialog(ModalScreen[Path | None]):
         self._inside = message.inside
         options = [Option(Content.styled("Use this folder", "bold")), Option(Content("..  parent folder"))]
         options += [Option(Content(f"{safe(name)}/")) for name in message.inside.folders]
-        listed = self.query_one(OptionList)
+        listed = self.query_one(Options)
         listed.set_options(options)
         names = message.inside.folders
         listed.highlighted = names.index(self._came_from) + 2 if self._came_from in names else 0
@@ -199,7 +200,7 @@ class FolderDialog(ModalScreen[Path | None]):
 
     def action_enter(self) -> None:
         """Open the folder under the cursor."""
-        listed = self.query_one(OptionList)
+        listed = self.query_one(Options)
         if listed.highlighted is not None and listed.highlighted > 0:
             listed.action_select()
 
@@ -219,10 +220,10 @@ class FolderDialog(ModalScreen[Path | None]):
     def action_back(self) -> None:
         """Leave the line where it is edited; else leave without a choice."""
         if isinstance(self.focused, Input):
-            self.query_one(OptionList).focus()
+            self.query_one(Options).focus()
         else:
             self.dismiss(None)
 
     def action_move(self, way: str) -> None:
         """Move the cursor."""
-        getattr(self.query_one(OptionList), f"action_{way}")()
+        getattr(self.query_one(Options), f"action_{way}")()
