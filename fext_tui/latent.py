@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import FextError
-from fext_tui.plotting import ONE_AT_A_TIME, Rgb
+from fext_tui.plotting import ONE_AT_A_TIME, Rgb, nice_ticks
 from fext_tui.text import safe, shortened
 
 MARKERS = "●▲■◆+x*o"
@@ -109,6 +109,9 @@ def plot(places: Sequence[tuple[float, float]], groups: Sequence[Group], width: 
         (left, right), (low, high) = _limits(places, width, height)
         drawing.xlim(left, right)
         drawing.ylim(low, high)
+        across, upward = nice_ticks(left, right, max(width // 14, 2)), nice_ticks(low, high, max(height // 4, 2))
+        drawing.xticks(across, [f"{tick:g}" for tick in across])
+        drawing.yticks(upward, [f"{tick:g}" for tick in upward])
         for group in groups:
             x, y = zip(*(places[number] for number in group.numbers), strict=True)
             drawing.scatter(list(x), list(y), marker=group.marker, color=group.color)

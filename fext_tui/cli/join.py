@@ -1,6 +1,7 @@
 """``fext join``."""
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,7 @@ def join(invocation: Invocation, endpoint: str, processes: str, wait: float) -> 
     machine shares: here at the same path, or at that of --resources. Ctrl-C stops the job on all machines, with a
     checkpoint; a second one kills it. A closed terminal does not stop anything.
     """
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # lost connections are told in words
     from engine.distributed.endpoint import endpoint_of
     from engine.jobs.machines import join_job
 

@@ -48,7 +48,9 @@ def run_app(workspace: "Workspace", settings: "Settings") -> int:
     sys.setswitchinterval(_SWITCH_SECONDS)
     os.environ.setdefault("TEXTUAL_FPS", _FRAMES)
     from fext_tui.app import FextApp
+    from fext_tui.native_messages import kept_off_screen
 
-    app = FextApp(workspace, settings)
-    app.run()
+    with kept_off_screen():
+        app = FextApp(workspace, settings)
+        app.run()
     return app.return_code or 0

@@ -8,7 +8,14 @@ from engine.checkpoints import find_checkpoint
 from engine.errors import UsageError
 from fext_tui.cli.findings import conclude_or_fail, fail_on_option, refuse_unjudged
 from fext_tui.cli.invocation import Invocation, absolute, existing_images
-from fext_tui.cli.options import device_option, global_options, job_options, setting_option, workspace_options
+from fext_tui.cli.options import (
+    device_option,
+    global_options,
+    job_options,
+    processes_option,
+    setting_option,
+    workspace_options,
+)
 from fext_tui.cli.submission import perform
 from fext_tui.finding_kinds import TITLES
 
@@ -27,6 +34,7 @@ from fext_tui.finding_kinds import TITLES
 @click.option("--again", is_flag=True, help="Measure files again that have not changed since.")
 @fail_on_option
 @setting_option("--workers", "device.workers")
+@processes_option
 @job_options
 @global_options
 @click.pass_obj
@@ -123,6 +131,7 @@ def evaluate(
 @setting_option("--batch-size", "encoding.batch_size")
 @click.option("--again", is_flag=True, help="Encode images again that have not changed since.")
 @device_option
+@processes_option
 @job_options
 @global_options
 @click.pass_obj

@@ -53,6 +53,8 @@ def _recorded(node: DOMNode, facts: DatasetFacts, now: float) -> Iterator[Conten
         number = Content.styled(f"{facts.finding_count:,}", "$text-warning")
         shows = f"  {shown_key(node, 'data.findings', 'x')} shows them"
         yield _fact("findings", number + Content.styled(shows, "$text-muted"))
+    elif facts.analyzed is not None:
+        yield _fact("findings", "none")
     if facts.excluded:
         yield _fact("excluded", f"{facts.excluded:,} from training")
     yield _fact("formats", _counted(summary["formats"], {"": "unknown"}))
@@ -93,7 +95,7 @@ def _training(facts: DatasetFacts) -> Iterator[Content]:
     pack = text.size(facts.images * facts.asked.image_bytes)
     yield _fact("pack", f"{pack} at {height} × {width}{'' if channels == 3 else ' gray'}")
     if facts.epoch_seconds is not None:
-        yield _fact("epoch", f"about {text.duration(facts.epoch_seconds)} ({facts.asked.variant}, as trained before)")
+        yield _fact("epoch", f"about {text.duration(facts.epoch_seconds)}, as {facts.asked.variant} took")
 
 
 def _next_step(node: DOMNode, facts: DatasetFacts) -> Iterator[Content]:

@@ -140,7 +140,7 @@ async def test_the_summary_is_that_of_the_records(
         "folder ~/workspace/database/images", "images 250, 99.2% of 252 files", "findings 2 x shows them",
         "excluded 1 from training", "formats PNG 166, JPEG 84", "channels RGB 200, gray 50",
         "size 281 kB, 1.1 kB an image", "pixels 640 × 480–484", "training 200, held out 50 (20%)",
-        "pack 12.3 MB at 128 × 128", "epoch about 0:05 (redux, as trained before)",
+        "pack 12.3 MB at 128 × 128", "epoch about 0:05, as redux took",
         "analyzed 5 min ago, in 0:08 (job 1)",
     ):  # fmt: skip
         assert expected in lines, expected

@@ -69,6 +69,7 @@ VIEWS = {
     "LatentScreen": View("2 c down enter l v", "PC 3 upward"),
     "MachinePanel": View("M", "412 W of 700 W"),
     "Maintenance": View("U", "4.9 GB in all"),
+    "Palette": View("ctrl+p", "Measure all images"),
     "Reading": View("U enter", "exported networks"),
 }
 
