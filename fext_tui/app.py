@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -32,6 +33,7 @@ from fext_tui.screens.base import HEIGHTS, FextScreen, Target
 from fext_tui.screens.dialogs import Choose, ErrorList, KeyList
 from fext_tui.sources import Chosen, Source
 from fext_tui.theme import DARK, LIGHT, THEMES, cursor_variables
+from fext_tui.tmux import passes_on_kitty, tmux_option
 from fext_tui.told_errors import told_facts
 from fext_tui.widgets.job_facts import error_facts
 
@@ -59,6 +61,10 @@ class KeysChecked(Message):
         super().__init__()
         self.keys = keys
         self.problems = problems
+
+
+class KittyPassed(Message):
+    """The tmux around the app passes on kitty's protocol."""
 
 
 def _load_screens() -> None:
@@ -134,6 +140,7 @@ class FextApp(ChoreDoing):
             self.register_theme(theme)
         self.set_reactive(FextApp.theme, DARK.name)
         self.terminal_answer = Answer()
+        self.tmux_passes_kitty = False
         self._inference: Inference | None = None
         self._own_keys: dict[str, str] = {}
 
@@ -144,9 +151,21 @@ class FextApp(ChoreDoing):
 
     @on(TerminalAnswered)
     def _take_answer(self, message: TerminalAnswered) -> None:
+        self.terminal_answer = message.answer
+        self._redraw()
+
+    def _ask_tmux(self) -> None:
+        if passes_on_kitty(tmux_option):
+            self.post_message(KittyPassed())
+
+    @on(KittyPassed)
+    def _take_kitty(self) -> None:
+        self.tmux_passes_kitty = True
+        self._redraw()
+
+    def _redraw(self) -> None:
         from fext_tui.widgets.canvas import Canvas
 
-        self.terminal_answer = message.answer
         for canvas in self.screen.query(Canvas):
             canvas.redraw()
         self.refresh_bindings()
@@ -159,6 +178,8 @@ class FextApp(ChoreDoing):
         """Follow what runs."""
         if not self.is_headless and sys.__stdin__ is not None:
             leave_on_hangup(sys.__stdin__.fileno(), leave_at_once)
+            if "TMUX" in os.environ:
+                self.run_worker(self._ask_tmux, group="tmux", thread=True)
         self.watch_jobs()
         self.set_interval(MACHINE_SECONDS, self._read_machine)
         self.set_timer(PRELOAD_SECONDS, self._preload)

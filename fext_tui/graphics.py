@@ -9,11 +9,12 @@ import termios
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from fext_tui.tmux import KITTY_TERMS
+
 Kind = Literal["kitty", "sixel", "quadrants", "halves", "shades"]
 """How a picture is drawn: the kitty or the sixel protocol, colored quadrant or half blocks, shades without color."""
 
 _MULTIPLEXED = ("tmux", "screen")
-_KITTY_TERMS = ("xterm-kitty", "xterm-ghostty")
 _SIXEL_TERMS = ("foot", "mlterm", "contour")
 _SIXEL_PROGRAMS = frozenset({"wezterm", "iterm.app"})
 _OTHER_TERMINALS = ("TERM_PROGRAM", "VTE_VERSION", "KONSOLE_VERSION", "XTERM_VERSION", "WT_SESSION")
@@ -31,21 +32,22 @@ USUAL_CELL = Cell(10, 20)
 """The size that is taken where the terminal tells none."""
 
 
-def detect(environ: Mapping[str, str], *, sixel: bool = False) -> Kind:
+def detect(environ: Mapping[str, str], *, sixel: bool = False, kitty: bool = False) -> Kind:
     """Return the best kind of graphics that the terminal is known to draw rightly.
 
     That is what the terminal is known for which the environment names. Where that is not known, as mostly behind SSH,
     and inside tmux, it is sixels where it answered that it draws ``sixel``, else quadrant blocks; on the console of
-    Linux, whose fonts have no others, half blocks. The variables of a terminal are inherited by others that are
-    started from it, so kitty's counts only where no other terminal names itself.
+    Linux, whose fonts have no others, half blocks. Inside tmux, it is kitty's protocol where that is passed on to a
+    ``kitty``. The variables of a terminal are inherited by others that are started from it, so kitty's counts only
+    where no other terminal names itself.
     """
     unknown: Kind = "sixel" if sixel else "quadrants"
     term, program = environ.get("TERM", ""), environ.get("TERM_PROGRAM", "").lower()
     if term == "linux":
         return "halves"
     if "TMUX" in environ or "STY" in environ or term.startswith(_MULTIPLEXED):
-        return unknown
-    if term in _KITTY_TERMS or program == "ghostty":
+        return "kitty" if kitty else unknown
+    if term in KITTY_TERMS or program == "ghostty":
         return "kitty"
     if "KITTY_WINDOW_ID" in environ and not any(name in environ for name in _OTHER_TERMINALS):
         return "kitty"

@@ -2,14 +2,14 @@
 
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from fext_tui.asking import Answer, ask_now
 from fext_tui.graphics import cell_size, detect, usable
+from fext_tui.tmux import TmuxOption, passes_on_kitty, tmux_option
 
 State = Literal["good", "notice", "bad"]
 
@@ -24,10 +24,6 @@ class Check:
     remedy: str = ""
 
 
-TmuxOption = Callable[[str], str]
-"""Gives the value of an option of tmux; empty where there is none of that name."""
-
-_TMUX_SECONDS = 5
 _ANSWER_SECONDS = 2.0
 _COLORS = {"truecolor": "true color", "256": "256 colors", "standard": "16 colors"}
 _KINDS = {
@@ -41,8 +37,9 @@ _WHERE_PIXELS = (
     "Pixel by pixel they are drawn in kitty and Ghostty (kitty's protocol; true color is needed), and in WezTerm, "
     "iTerm2, foot, mlterm, Contour and whatever else answers that it does (sixels)"
 )
-_TMUX_SIXELS = (
-    "tmux 3.4, built with sixels, draws them in a terminal that does: put set -as terminal-features ',*:sixel' into "
+_TMUX_PIXELS = (
+    "tmux passes on kitty's protocol where it has set -g allow-passthrough on and is shown in kitty or Ghostty. tmux "
+    "3.4, built with sixels, draws them in a terminal that does: put set -as terminal-features ',*:sixel' into "
     "~/.tmux.conf."
 )
 _SAY_TRUECOLOR = (
@@ -50,7 +47,7 @@ _SAY_TRUECOLOR = (
 )
 _COPYING = ("kitty", "ghostty", "foot", "alacritty", "wezterm", "contour")
 _TMUX = {
-    "set -g allow-passthrough on": "lets the notice that a job has ended reach your desktop",
+    "set -g allow-passthrough on": "lets pictures (kitty, Ghostty) and the notice of a job's end through",
     "set -g set-clipboard on": "lets y copy to your clipboard",
     'set -as terminal-features ",*:RGB"': "shows true color",
     "set -g focus-events on": "tells the app when you are elsewhere",
@@ -65,7 +62,7 @@ def examine_terminal(
     yield _terminal(environ, size, encoding)
     colors = color_system(environ)
     yield _color_check(environ, colors)
-    yield _pictures(environ, colors, answer)
+    yield _pictures(environ, colors, answer, kitty="TMUX" in environ and passes_on_kitty(option))
     if "TMUX" in environ:
         yield _tmux(option)
     yield _copying(environ, option)
@@ -91,19 +88,6 @@ def color_system(environ: Mapping[str, str]) -> str:
     return told if told in _COLORS else Console(force_terminal=True, _environ=environ).color_system or ""
 
 
-def tmux_option(name: str) -> str:
-    """Return an option of the tmux around this program; for ``client_termfeatures``, those of the terminal outside."""
-    words = ["display-message", "-p", f"#{{{name}}}"] if name.startswith("client_") else ["show-options", "-Agqv", name]
-    try:
-        done = subprocess.run(  # noqa: S603 - fixed words, no shell
-            ["tmux", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TMUX_SECONDS,  # noqa: S607
-            check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()
-
-
 def _terminal(environ: Mapping[str, str], size: tuple[int, int], encoding: str) -> Check:
     columns, rows = size
     term = environ.get("TERM", "")
@@ -125,8 +109,8 @@ def _color_check(environ: Mapping[str, str], colors: str) -> Check:
     return Check("Colors", "notice", _COLORS.get(colors, "none"), _SAY_TRUECOLOR)
 
 
-def _pictures(environ: Mapping[str, str], colors: str, answer: Answer) -> Check:
-    wanted = detect(environ, sixel=answer.sixel)
+def _pictures(environ: Mapping[str, str], colors: str, answer: Answer, *, kitty: bool) -> Check:
+    wanted = detect(environ, sixel=answer.sixel, kitty=kitty)
     kind = usable(wanted, truecolor=colors == "truecolor", colors=True, cell=answer.cell)
     if kind in {"kitty", "sixel"}:
         return Check("Pictures", "good", _KINDS[kind])
@@ -135,7 +119,7 @@ def _pictures(environ: Mapping[str, str], colors: str, answer: Answer) -> Check:
     elif wanted == "sixel":
         remedy = "This terminal draws pixels where it tells how large a cell is; over some links it does not."
     elif "TMUX" in environ or "STY" in environ:
-        remedy = f"{_WHERE_PIXELS}, outside of tmux and screen. {_TMUX_SIXELS}"
+        remedy = f"{_WHERE_PIXELS}, outside of tmux and screen. {_TMUX_PIXELS}"
     else:
         remedy = f"{_WHERE_PIXELS}."
     return Check("Pictures", "notice", _KINDS[kind], remedy)

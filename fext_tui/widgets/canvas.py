@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.worker import get_current_worker
 
 from fext_tui.graphics import USUAL_CELL, Cell, Kind, cell_size, detect, import_renderables, usable
+from fext_tui.tmux import passed_through
 
 if TYPE_CHECKING:
     from fext_tui.app import FextApp
@@ -37,8 +38,8 @@ class Canvas(Widget):
     def kind(self) -> Kind:
         """How pictures are drawn here."""
         app = self.fext
-        sixel = app.terminal_answer.sixel
-        kind: Kind = "quadrants" if self.plain or app.is_headless else detect(os.environ, sixel=sixel)
+        told = {"sixel": app.terminal_answer.sixel, "kitty": app.tmux_passes_kitty}
+        kind: Kind = "quadrants" if self.plain or app.is_headless else detect(os.environ, **told)
         return usable(
             kind,
             truecolor=app.console.color_system == "truecolor" and not app.no_color,
@@ -105,7 +106,7 @@ class Canvas(Widget):
 
     def _send(self, sequence: str) -> None:
         if sequence and self.app._driver:
-            self.app._driver.write(sequence)
+            self.app._driver.write(passed_through(sequence) if "TMUX" in os.environ else sequence)
             self.app._driver.flush()
 
     def render_line(self, y: int) -> Strip:

@@ -345,13 +345,15 @@ class Terminal:
 
     rows, columns, cell_width, cell_height = 30, 100, 9, 18
 
-    def __init__(self, workspace: Workspace, environ: dict[str, str], *, pixels: bool = True) -> None:
+    def __init__(
+        self, workspace: Workspace, environ: dict[str, str], *, pixels: bool = True, around: Sequence[str] = ()
+    ) -> None:
         self.theirs, ours = pty.openpty()
         size = (self.columns * self.cell_width, self.rows * self.cell_height) if pixels else (0, 0)
         fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, *size))
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}}
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "fext_tui", "--resources", str(workspace.root)],
+            [*around, sys.executable, "-m", "fext_tui", "--resources", str(workspace.root)],
             stdin=ours, stdout=ours, stderr=ours, start_new_session=True,
             env={**kept, "COLORTERM": "truecolor", **environ},
             cwd=Path(__file__).parents[2],
@@ -409,11 +411,14 @@ class Terminal:
 
 @pytest.fixture
 def in_terminal(workspace: Workspace) -> Iterator[Callable[..., Terminal]]:
-    """Return what opens the app on `workspace` in a pseudo-terminal: ``in_terminal({"TERM": "foot"}, pixels=True)``."""
+    """Return what opens the app on `workspace` in a pseudo-terminal: ``in_terminal({"TERM": "foot"}, pixels=True)``.
+
+    ``around``: the words of a command that runs it.
+    """
     opened: list[Terminal] = []
 
-    def start(environ: dict[str, str], *, pixels: bool = True) -> Terminal:
-        opened.append(Terminal(workspace, environ, pixels=pixels))
+    def start(environ: dict[str, str], *, pixels: bool = True, around: Sequence[str] = ()) -> Terminal:
+        opened.append(Terminal(workspace, environ, pixels=pixels, around=around))
         return opened[-1]
 
     yield start

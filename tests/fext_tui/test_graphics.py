@@ -12,6 +12,7 @@ from fcntl import ioctl
 import pytest
 
 from fext_tui.graphics import Cell, detect, usable
+from fext_tui.tmux import passes_on_kitty
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,15 @@ from fext_tui.graphics import Cell, detect, usable
 )
 def test_the_terminal_is_told_by_its_environment(environ: dict[str, str], kind: str) -> None:
     assert detect(environ) == kind
+
+
+def test_tmux_hands_pictures_to_a_kitty_around_it_alone() -> None:
+    around = {"client_termname": "xterm-kitty", "allow-passthrough": "on", "client_termfeatures": "256,RGB,title"}
+    assert passes_on_kitty(around.__getitem__)
+    for name, value in (("client_termname", "xterm-256color"), ("allow-passthrough", "off"),
+                        ("client_termfeatures", "256,title")):  # fmt: skip
+        assert not passes_on_kitty((around | {name: value}).__getitem__)
+    assert detect({"TERM": "tmux-256color", "TMUX": "x"}, sixel=True, kitty=True) == "kitty"
 
 
 def test_what_a_terminal_lacks_takes_graphics_away() -> None:

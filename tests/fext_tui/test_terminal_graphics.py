@@ -1,7 +1,10 @@
 """The Viewer in terminals with graphics: what it writes to a real pseudo-terminal."""
 
 import re
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import PIL.Image
@@ -56,6 +59,36 @@ def test_a_thumbnail_that_stays_is_not_forgotten(filled: Workspace, in_terminal:
     terminal.press("\r\r")
     terminal.wait_until(lambda told: large not in kept(told))
     assert len(kept(terminal.told)) == 2, "the other picture, and its thumbnail, which waits meanwhile"
+
+
+@pytest.fixture
+def tmux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Return the words that run a command in a tmux of its own, which knows the terminal ``xterm-kitty``."""
+    if not (shutil.which("tmux") and shutil.which("tic")):
+        pytest.skip("there is no tmux here, or no tic to describe a terminal to it")
+    entry = tmp_path / "kitty.terminfo"
+    entry.write_text("xterm-kitty|kitty,\n\tTc, use=xterm-256color,\n")
+    subprocess.run(["tic", "-x", "-o", str(tmp_path / "terminfo"), str(entry)], check=True)
+    settings = tmp_path / "tmux.conf"
+    settings.write_text("set -g allow-passthrough on\nset -sg escape-time 10\n")
+    monkeypatch.setenv("TMUX_TMPDIR", str(tmp_path))
+    yield ["env", f"TERMINFO={tmp_path / 'terminfo'}", f"TMUX_TMPDIR={tmp_path}", "tmux", "-u", "-f", str(settings),
+           "new-session"]  # fmt: skip
+    subprocess.run(["tmux", "kill-server"], check=False, capture_output=True)
+
+
+def test_kitty_is_reached_through_tmux(filled: Workspace, in_terminal: Open, tmux: list[str]) -> None:
+    terminal = in_terminal({"TERM": "xterm-kitty"}, around=tmux)
+    terminal.wait(b"Dataset")
+    terminal.press("3")
+    number = int(terminal.wait(rb"\x1b_Ga=T,U=1,f=100,i=(\d+),c=\d+,r=\d+,q=2,m=\d;[^\x1b]+\x1b\\").group(1))
+    color = f"38;2;{number >> 16};{number >> 8 & 255};{number & 255}m".encode()
+    terminal.wait(color + rb"[^\x1b]*" + "\U0010eeee".encode())
+    assert b"Ptmux" not in terminal.told, "tmux has unwrapped it"
+    terminal.press("j")
+    terminal.wait(rb"\x1b_Ga=d,d=I,i=%d,q=2\x1b\\" % number)
+    terminal.press("q")
+    assert terminal.end() == 0
 
 
 def test_sixels_have_the_size_of_their_cells(filled: Workspace, in_terminal: Open) -> None:
