@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 from measuring import Account, tell
+from PIL import Image
 from rich.table import Table
 from terminal import Terminal, fext
 
@@ -34,6 +35,7 @@ WIDE, USUAL = (160, 48), (120, 36)
 UP, DOWN = "\x1b[A", "\x1b[B"
 _ROWS_AT_ONCE = 10_000
 _SETTLING_SECONDS = 5.0
+_NAMES_A_FILE = 50_000
 _LONG_STEPS = 2_500
 """Steps of the long run an epoch."""
 
@@ -62,6 +64,8 @@ FIGURES = {
     "curve_ms": Figure("one curve of the long run read, median", "ms", 200),
     "all_curves_ms": Figure("all its curves read, median", "ms", 200),
     "open_ms": Figure("key to its curve painted, median", "ms", 200),
+    "folder_s": Figure("key to the first page of a folder of a million files, median", "s", 1),
+    "folder_listed_s": Figure("key to all of its files, in order, median", "s", float("inf")),
     "record_pct": Figure("streaming, of the time of a step", "%", 1),
 }
 
@@ -70,9 +74,15 @@ def measure(options: argparse.Namespace, scratch: Path) -> Account:
     """Return every figure of `FIGURES`, and what they were measured with."""
     workspace = Workspace(scratch / "workspace").create()
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(scratch / "compiled")
-    account: Account = {"starts": options.starts, "keys": options.keys, "values": options.values}
+    account: Account = {
+        "starts": options.starts,
+        "keys": options.keys,
+        "values": options.values,
+        "files": options.files,
+    }
     account |= starting(workspace, options.starts)
     account |= long_run(workspace, options.values)
+    account |= large_folder(workspace, scratch / "large", options.files)
     with Records(workspace) as records, training(workspace, records, scratch / "images") as job:
         account |= while_training(workspace, records, job, options.keys, options.seconds)
         account |= watched(workspace, "stream", options.seconds)
@@ -256,6 +266,41 @@ def write_long_run(records: Records, values: int) -> None:
         ) for step, loss in zip(numbers, losses.tolist(), strict=True)))  # fmt: skip
 
 
+# --- A folder of very many files ------------------------------------------------------------------------------
+
+
+def large_folder(workspace: Workspace, folder: Path, files: int) -> Account:
+    """Make a folder of so many small pictures, and return how long the Viewer takes to show and to list it.
+
+    Reading the folder anew each time, its names are in the memory of the system all the same.
+    """
+    fill(folder, files)
+    os.environ["FEXT_DATA_FOLDER"] = str(folder)
+    firsts, lasts = [], []
+    for _ in range(3):
+        with app(workspace, WIDE) as terminal:
+            terminal.wait(shows("4 Runs"))
+            terminal.follow(2)
+            began = time.perf_counter()
+            firsts.append(_answered(terminal, "3", shows(".png", "1 of ")) / 1e3)
+            lasts.append(terminal.wait(shows(f"of {files:,}")) - began)
+    del os.environ["FEXT_DATA_FOLDER"]
+    middle = statistics.median
+    return {"folder_s": middle(firsts), "folder_listed_s": middle(lasts)}
+
+
+def fill(folder: Path, files: int) -> None:
+    """Write so many pictures: names of a few files, as a file can have no more than so many."""
+    folder.mkdir()
+    for number in range(files):
+        path = folder / f"{number:08d}.png"
+        if number % _NAMES_A_FILE == 0:
+            Image.new("RGB", (48, 32), (number // _NAMES_A_FILE % 256, 90, 160)).save(path)
+            first = path
+        else:
+            os.link(first, path)
+
+
 # --- What streaming costs the job -----------------------------------------------------------------------------
 
 
@@ -289,6 +334,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keys", type=int, default=500, help="keys while a job trains (default: 500)")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each load that is measured (default: 30)")
     parser.add_argument("--values", type=int, default=10_000_000, help="values of a long run (default: 10,000,000)")
+    parser.add_argument("--files", type=int, default=1_000_000, help="files of a large folder (default: 1,000,000)")
     return parser.parse_args()
 
 
