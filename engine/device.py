@@ -43,7 +43,8 @@ def choose_device(settings: DeviceSettings) -> Device:
         if settings.precision == "float16":
             raise UsageError("float16 is not trained on a CPU.", "Set device.precision to auto, float32 or bfloat16.")
         precision = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
-        return Device(torch.device("cpu"), precision, f"CPU, {torch.get_num_threads()} threads")
+        threads = torch.get_num_threads()
+        return Device(torch.device("cpu"), precision, f"CPU, {threads} thread{'s' if threads > 1 else ''}")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if settings.id >= count:
         there = f"There are {count}, numbered from 0." if count else "PyTorch sees none on this machine."
