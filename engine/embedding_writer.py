@@ -22,6 +22,7 @@ from engine.embeddings import (
     EMBEDDINGS_FILE,
     INDEX_COLUMNS,
     INDEX_FILE,
+    PARTS,
     UNFINISHED,
     Origin,
     Vectors,
@@ -60,18 +61,17 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-class EmbeddingWriter:
-    """Writes a set row by row, in bounded memory; it takes the place of an older one when it is whole.
+class PartWriter:
+    """Writes vectors and the images they stand for row by row into a folder, in bounded memory.
 
-    Until then it lies in ``unfinished``, where `FormerVectors` finds what there is of it. One process at a time writes
-    to a folder.
+    What is there of it at any time, `FormerVectors` finds again.
     """
 
-    def __init__(self, target: Path, origin: Origin, bundle: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, origin: Origin, bundle: Mapping[str, Any]) -> None:
         self.rows = 0
         self.skipped = 0
-        self._target = target
-        self._folder = target / UNFINISHED
+        self._folder = folder
+        self._named = folder / EMBEDDINGS_FILE
         self._origin = origin
         self._bundle = {**bundle, **asdict(origin)}
         self._kind = np.dtype(origin.dtype)
@@ -79,43 +79,34 @@ class EmbeddingWriter:
         self._flushed = time.monotonic()
 
     def __enter__(self) -> Self:
-        """Begin the files; what lay unfinished before stays readable to those who opened it.
+        """Begin the files.
 
         Raises:
-            FextError: the files cannot be written, or another process writes to this folder.
+            FextError: they cannot be written.
 
         """
         with self._told(), ExitStack() as opened:
-            self._target.mkdir(parents=True, exist_ok=True)
-            opened.enter_context(_alone(self._target))
-            self._keep_the_longer()
-            self._folder.mkdir()
-            self._values = opened.enter_context((self._folder / EMBEDDINGS_FILE).open("wb"))
-            self._index = opened.enter_context(
-                (self._folder / INDEX_FILE).open("w", encoding="utf-8", errors="surrogateescape", newline="")
-            )
-            self._write_header()
-            self._lines = csv.writer(self._index)
-            self._lines.writerow(INDEX_COLUMNS)
-            self._write_bundle()
+            self._begin(opened)
             self._stack = opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the files; where they are not finished, what is in them stays for the next time."""
-        with self._stack:
-            if not self.rows:
+        """Close the files; what is in them, if anything, stays for the next time where they are not finished."""
+        with self._told(), self._stack:
+            if not self.rows and not self._values.closed:
                 shutil.rmtree(self._folder, ignore_errors=True)
-                if not any(self._target.iterdir()):
-                    self._target.rmdir()
 
-    def _keep_the_longer(self) -> None:
-        """Put aside what was unfinished, unless what was put aside before had come further."""
-        aside = self._target / BEFORE
-        if _size(self._folder / EMBEDDINGS_FILE) > _size(aside / EMBEDDINGS_FILE):
-            shutil.rmtree(aside, ignore_errors=True)
-            self._folder.rename(aside)
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def _begin(self, opened: ExitStack) -> None:
+        """Make the files, which the stack closes."""
+        self._folder.mkdir(parents=True)
+        self._values = opened.enter_context((self._folder / EMBEDDINGS_FILE).open("wb"))
+        self._index = opened.enter_context(
+            (self._folder / INDEX_FILE).open("w", encoding="utf-8", errors="surrogateescape", newline="")
+        )
+        self._write_header()
+        self._lines = csv.writer(self._index)
+        self._lines.writerow(INDEX_COLUMNS)
+        self._write_bundle()
 
     def add(self, files: Sequence[ImageFile], vectors: Vectors, content_hashes: Sequence[str]) -> None:
         """Add vectors (n, D) of images.
@@ -152,7 +143,12 @@ class EmbeddingWriter:
         self.skipped += 1
 
     def finish(self) -> None:
-        """Put the files in place of older ones; ``bundle.json`` comes last and holds the digest of the vectors."""
+        """Bring all of it to the disk.
+
+        Raises:
+            FextError: the disk is full.
+
+        """
         with self._told():
             self._write_header()
             for file in (self._values, self._index):
@@ -160,14 +156,7 @@ class EmbeddingWriter:
                 os.fsync(file.fileno())
                 file.close()
             self._bundle |= {"rows": self.rows, "skipped": self.skipped}
-            self._bundle["embeddings_blake2b"] = digest(self._folder / EMBEDDINGS_FILE)
             self._write_bundle()
-            (self._target / BUNDLE_FILE).unlink(missing_ok=True)
-            for name in (EMBEDDINGS_FILE, INDEX_FILE, BUNDLE_FILE):
-                (self._folder / name).replace(self._target / name)
-            sync_folder(self._target)
-            for left in (self._folder, self._target / BEFORE):
-                shutil.rmtree(left, ignore_errors=True)
 
     def _write_header(self) -> None:
         """Write the header for the present number of rows; NumPy pads it, so that its length does not change."""
@@ -184,4 +173,52 @@ class EmbeddingWriter:
         try:
             yield
         except OSError as error:
-            raise write_error(self._target / EMBEDDINGS_FILE, error) from error
+            raise write_error(self._named, error) from error
+
+
+class EmbeddingWriter(PartWriter):
+    """Writes a set; it takes the place of an older one when it is whole.
+
+    Until then it lies in ``unfinished``. One process at a time writes to a folder.
+    """
+
+    def __init__(self, target: Path, origin: Origin, bundle: Mapping[str, Any]) -> None:
+        super().__init__(target / UNFINISHED, origin, bundle)
+        self._target = target
+        self._named = target / EMBEDDINGS_FILE
+
+    def __exit__(self, *_: object) -> None:
+        """Close the files; what is in them stays for the next time, unless that is nothing."""
+        with self._told(), self._stack:
+            if not self.rows:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                if not any(self._target.iterdir()):
+                    self._target.rmdir()
+
+    def _begin(self, opened: ExitStack) -> None:
+        """Make the files, alone in the target; what lay unfinished before stays readable to those who opened it."""
+        self._target.mkdir(parents=True, exist_ok=True)
+        opened.enter_context(_alone(self._target))
+        self._keep_the_longer()
+        super()._begin(opened)
+
+    def _keep_the_longer(self) -> None:
+        """Put aside what was unfinished, unless what was put aside before had come further."""
+        aside = self._target / BEFORE
+        if _size(self._folder / EMBEDDINGS_FILE) > _size(aside / EMBEDDINGS_FILE):
+            shutil.rmtree(aside, ignore_errors=True)
+            self._folder.rename(aside)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def finish(self) -> None:
+        """Put the files in place of older ones; ``bundle.json`` comes last and holds the digest of the vectors."""
+        super().finish()
+        with self._told():
+            self._bundle["embeddings_blake2b"] = digest(self._folder / EMBEDDINGS_FILE)
+            self._write_bundle()
+            (self._target / BUNDLE_FILE).unlink(missing_ok=True)
+            for name in (EMBEDDINGS_FILE, INDEX_FILE, BUNDLE_FILE):
+                (self._folder / name).replace(self._target / name)
+            sync_folder(self._target)
+            for left in (UNFINISHED, BEFORE, PARTS):
+                shutil.rmtree(self._target / left, ignore_errors=True)

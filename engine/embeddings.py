@@ -2,13 +2,14 @@
 
 A set is a folder with ``embeddings.npy`` (N, D), ``index.csv`` (row, path, content_hash, status, bytes, modified_ns:
 one line an image, with no row where it could not be read) and ``bundle.json``, which is there only where the set is
-whole. What an encoding that was broken off has done lies in ``unfinished`` within, in the same form.
+whole. What an encoding that was broken off has done lies in ``unfinished`` within, in the same form; so do the parts of
+one in several processes, in ``unfinished-parts``.
 """
 
 import csv
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -31,6 +32,8 @@ BUNDLE_FILE = "bundle.json"
 UNFINISHED = "unfinished"
 BEFORE = "unfinished-before"
 """What was unfinished when another encoding began, which may be broken off before it has come as far."""
+PARTS = "unfinished-parts"
+"""Folders of encodings in several processes, of each of which ``part-N`` holds what one has done."""
 
 Vectors = NDArray[np.float32] | NDArray[np.float16]
 
@@ -154,7 +157,7 @@ def read_embeddings(folder: Path) -> EmbeddingSet:
 
 def folder_of(target: Path) -> str:
     """Return the folder, as it is stored, whose images a set is or will be of; empty where there is none."""
-    for part in (target, target / UNFINISHED):
+    for part in (target, target / UNFINISHED, *_parts_in(target)):
         try:
             return str(_read_bundle(part / BUNDLE_FILE)["folder"])
         except FextError:
@@ -217,24 +220,34 @@ def _mapped(path: Path, header: _Header, rows: int) -> Vectors:
     return np.asarray(np.memmap(path, header.kind, "r", header.start, shape))
 
 
+class Line(NamedTuple):
+    """A line of the index: the image, and why it has no row; None where it has one."""
+
+    image: Indexed
+    reason: str | None
+
+
 def _read_index(path: Path, *, broken_off: bool = False) -> list[Indexed]:
     """Return the images that have a row, in its order; with ``broken_off`` those before a line that is not whole."""
-    images: list[Indexed] = []
+    return [line.image for line in _lines(path, broken_off=broken_off) if line.reason is None]
+
+
+def _lines(path: Path, *, broken_off: bool) -> Iterator[Line]:
+    rows = 0
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             lines = csv.reader(file)
             assert tuple(next(lines, ())) == INDEX_COLUMNS
             for line in lines:
-                is_whole = len(line) == len(INDEX_COLUMNS) and line[0] in {"", str(len(images))}
+                is_whole = len(line) == len(INDEX_COLUMNS) and line[0] in {"", str(rows)}
                 if not is_whole and broken_off:
                     break
                 assert is_whole
-                row, name, content_hash, _, *facts = line
-                if row:
-                    images.append(Indexed((name, *facts), content_hash))
+                row, name, content_hash, status, *facts = line
+                rows += bool(row)
+                yield Line(Indexed((name, *facts), content_hash), None if row else status)
     except (OSError, ValueError, AssertionError, csv.Error) as error:
         raise damaged(path.parent, f"{path.name} cannot be understood") from error
-    return images
 
 
 def damaged(folder: Path, reason: str) -> FextError:
@@ -257,7 +270,7 @@ class FormerVectors:
         """Read what there is, unless it is to be ``ignored``."""
         self._known: dict[_Key, tuple[Vectors, int, str]] = {}
         self._whole: list[_Key] = []
-        for part in () if ignored else (folder / BEFORE, folder / UNFINISHED, folder):
+        for part in () if ignored else (folder / BEFORE, *_parts_in(folder), folder / UNFINISHED, folder):
             try:
                 if Origin.of(_read_bundle(part / BUNDLE_FILE)) != origin:
                     continue
@@ -294,10 +307,25 @@ def _verified(folder: Path) -> tuple[list[Indexed], Vectors]:
 
 
 def _broken_off(folder: Path, origin: Origin) -> tuple[list[Indexed], Vectors]:
-    """Return images and vectors of what is unfinished: those that are whole, whatever number its header tells."""
+    """Return images and vectors of what is unfinished: those that are whole."""
+    lines, vectors = read_part(folder, origin)
+    return [line.image for line in lines if line.reason is None], vectors
+
+
+def read_part(folder: Path, origin: Origin) -> tuple[Iterator[Line], Vectors]:
+    """Return what the index of a part says, line by line, and its vectors, whatever number its header tells.
+
+    Raises:
+        FextError: the files are damaged, or of another form; so may the iterator.
+
+    """
     path = folder / EMBEDDINGS_FILE
     header = _read_header(path)
     if (header.shape[1], header.kind) != (origin.dim, np.dtype(origin.dtype)):
         raise damaged(folder, f"{path.name} holds vectors of another length or type")
     rows = (header.bytes - header.start) // (header.kind.itemsize * origin.dim)
-    return _read_index(folder / INDEX_FILE, broken_off=True), _mapped(path, header, rows)
+    return _lines(folder / INDEX_FILE, broken_off=True), _mapped(path, header, rows)
+
+
+def _parts_in(target: Path) -> list[Path]:
+    return sorted((target / PARTS).glob("*/part-*"))

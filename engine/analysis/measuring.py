@@ -1,7 +1,7 @@
 """Measuring the images of one folder: decoded once, their rows streamed to the records."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,7 +13,7 @@ from engine.files import printable
 from engine.images.decode import UnreadableImage
 from engine.images.parallel import parallel, reported
 from engine.images.scan import ImageFile, Manifest
-from engine.records import Finding, Records
+from engine.records import Finding, MeasuredImage, Records
 from engine.report import Report, go_on
 
 DEFECTS = ("unreadable", "truncated", "wrong_extension")
@@ -64,11 +64,18 @@ class Measurer:
             Stopped: the report says stop; what was measured until then stays in the records.
 
         """
-        _keep_freed_memory()
         measured = Measured(self.records.dataset(manifest.folder), manifest)
+        defects = self._fill(measured)
+        self.records.put_findings(measured.dataset, DEFECTS, defects + ([] if whole else self._other_defects(measured)))
+        return measured
+
+    def _fill(self, measured: Measured) -> list[Finding]:
+        """Measure what changed, and return the defects that were found."""
+        _keep_freed_memory()
+        manifest = measured.manifest
         pace = _Pace(self.report, len(manifest.files))
         defects: list[Finding] = []
-        batch: list[tuple[ImageFile, Reading]] = []
+        batch: list[MeasuredImage] = []
 
         def read(file: ImageFile) -> Reading:
             return read_image(manifest.root / file.path, self.plan)
@@ -78,17 +85,16 @@ class Measurer:
         with closing(readings):
             for file, reading in readings:
                 if isinstance(reading, UnreadableImage):
-                    self._skip(measured, file, reading)
                     defects.append(Finding(file.path, reading.defect, reading.cause))
+                    self._skip(measured, defects[-1])
                 else:
-                    batch.append((file, reading))
+                    batch.append(reading.of(file))
                 if len(batch) == _BATCH:
                     measured.numbers.extend(self._store(measured.dataset, batch))
                     batch.clear()
                 pace.tell(len(measured.numbers) + len(batch), measured)
         measured.numbers.extend(self._store(measured.dataset, batch))
-        self.records.put_findings(measured.dataset, DEFECTS, defects + ([] if whole else self._other_defects(measured)))
-        return measured
+        return defects
 
     def _other_defects(self, measured: Measured) -> list[Finding]:
         """Return what the records know of files that are not in the manifest."""
@@ -109,22 +115,30 @@ class Measurer:
             measured.unchanged += len(known)
             yield from (file for file in batch if file.path not in known)
 
-    def _skip(self, measured: Measured, file: ImageFile, error: UnreadableImage) -> None:
-        measured.skipped.append((file.path, error.cause))
+    def _skip(self, measured: Measured, defect: Finding) -> None:
+        measured.skipped.append((defect.path, defect.detail))
         if len(measured.skipped) <= _WARNED:
-            self.report.log(f"Skipped {printable(file.path)}: {error.cause}.", "warning")
+            self.report.log(f"Skipped {printable(defect.path)}: {defect.detail}.", "warning")
 
-    def _store(self, dataset: int, batch: Sequence[tuple[ImageFile, Reading]]) -> list[int]:
+    def store(self, dataset: int, images: Iterable[MeasuredImage]) -> list[int]:
+        """Put images into the records, a batch at a time, and return their numbers."""
+        images = iter(images)
+        numbers: list[int] = []
+        while batch := list(islice(images, _BATCH)):
+            numbers += self._store(dataset, batch)
+        return numbers
+
+    def _store(self, dataset: int, batch: Sequence[MeasuredImage]) -> list[int]:
         """Put a batch into the records at once, and return the numbers of its images."""
         if not batch:
             return []
         with self.records.transaction():
-            by_path = self.records.put_images(dataset, [reading.image_row(file) for file, reading in batch])
-            numbered = [(by_path[file.path], reading) for file, reading in batch]
+            by_path = self.records.put_images(dataset, [image.columns for image in batch])
+            numbered = [(by_path[image.columns["path"]], image) for image in batch]
             for group in self.plan.groups:
-                rows = [{"image": number, **reading.groups[group]} for number, reading in numbered]
+                rows = [{"image": number, **one.groups[group]} for number, one in numbered]
                 self.records.put_image_metrics(group, rows)
-            self.records.put_fingerprints([{"image": number, **reading.fingerprint} for number, reading in numbered])
+            self.records.put_fingerprints([{"image": number, **one.fingerprint} for number, one in numbered])
         return [number for number, _ in numbered]
 
 

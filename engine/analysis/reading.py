@@ -15,6 +15,7 @@ from engine.images.formats import FORMATS
 from engine.images.hashing import perceptual_hash
 from engine.images.layout import Layout
 from engine.images.scan import ImageFile
+from engine.records import MeasuredImage
 
 _FORMAT_OF = {extension: name for name, extensions in FORMATS.items() for extension in extensions}
 
@@ -39,9 +40,9 @@ class Reading:
     stored: Stored
     is_gray: bool
 
-    def image_row(self, file: ImageFile) -> dict[str, Any]:
-        """Return the row of the image in the records."""
-        return {
+    def of(self, file: ImageFile) -> MeasuredImage:
+        """Return the image as the records take it."""
+        columns = {
             "path": file.path,
             "bytes": file.bytes,
             "modified_ns": file.modified_ns,
@@ -53,6 +54,7 @@ class Reading:
             "alpha": self.stored.alpha,
             "gray": self.is_gray,
         }
+        return MeasuredImage(columns, self.groups, self.fingerprint)
 
 
 def read_image(path: Path, plan: Plan) -> Reading:

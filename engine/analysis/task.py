@@ -1,9 +1,9 @@
 """The analysis of a dataset."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ from engine.analysis.comparison import Comparison, Subset, all_images, compare_b
 from engine.analysis.distribution import Distances, LevelDistances, level_sentence, metrics_sentence
 from engine.analysis.drawing import draw
 from engine.analysis.findings import judge
-from engine.analysis.measuring import Measured, Measurer
+from engine.analysis.measuring import Measured
 from engine.analysis.reading import Plan
+from engine.analysis.sharing import SharedMeasurer, help_to_measure, take_up
 from engine.analysis.table import columns_in, replaced, write_csv, write_parquet
+from engine.distributed.ranks import ALONE, Ranks
 from engine.images.layout import Layout
 from engine.images.parallel import worker_count
 from engine.images.scan import Manifest, none_readable, scan
+from engine.images.shares import leading
 from engine.records import Records
 from engine.report import Report
 from engine.settings import METRIC_GROUPS, Settings
@@ -49,21 +52,21 @@ class AnalysisResult:
 
     """
 
-    images: int
-    unchanged: int
-    skipped: int
-    seconds: float
-    folder: str
-    plots: list[str]
-    csv: str
-    parquet: str
-    findings: dict[str, int]
-    train_images: int
-    validation_images: int
-    distances: LevelDistances | None
-    channels: Mapping[str, LevelDistances]
-    metrics: Mapping[str, Distances]
-    summary: str
+    images: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    folder: str = ""
+    plots: list[str] = field(default_factory=list)
+    csv: str = ""
+    parquet: str = ""
+    findings: dict[str, int] = field(default_factory=dict)
+    train_images: int = 0
+    validation_images: int = 0
+    distances: LevelDistances | None = None
+    channels: Mapping[str, LevelDistances] = field(default_factory=dict)
+    metrics: Mapping[str, Distances] = field(default_factory=dict)
+    summary: str = ""
 
 
 def analyze(
@@ -76,6 +79,7 @@ def analyze(
     csv: str = "",
     parquet: str = "",
     again: bool = False,
+    ranks: Ranks = ALONE,
 ) -> AnalysisResult:
     """Measure the images of a folder, judge them, and compare those that training learns from with those held out.
 
@@ -85,17 +89,32 @@ def analyze(
     is set. What is measured replaces what the records held of it; images that are gone from the folder are deleted
     from the records where the whole folder was measured.
 
+    Where several processes measure together, each calls this with its place in ``ranks``; the first does all but the
+    measuring of the others' shares, and they return an empty result.
+
     Raises:
         UsageError: there is no such folder.
         FextError: it holds no readable image, or a file or the records cannot be written.
         Stopped: the report says stop; what was measured until then stays in the records.
 
     """
-    began = time.monotonic()
+    plan = _plan(settings, ranks)
+    if not ranks.is_first:
+        help_to_measure(ranks, workspace, plan)
+        return AnalysisResult()
+    tables = [workspace.actual_path(path) if path else None for path in (csv, parquet)]
+    with leading(ranks):
+        task = _Task(settings, records, SharedMeasurer(plan, records, report, again, ranks=ranks))
+        return _analyze(task, workspace, report, folder, tables)
+
+
+def _analyze(
+    task: "_Task", workspace: Workspace, report: Report, folder: str, paths: Sequence[Path | None]
+) -> AnalysisResult:
+    """Analyze a folder, as the first rank; ``paths`` are those of the tables as CSV and as Parquet."""
+    began, settings, records = time.monotonic(), task.settings, task.records
     chosen = scan(_folder(settings, workspace, folder), report)
     held_out = _held_out(settings, workspace, chosen, report)
-    paths = [workspace.actual_path(path) if path else None for path in (csv, parquet)]
-    task = _Task(settings, records, Measurer(_plan(settings), records, report, again))
     with ExitStack() as stack:
         tables = [stack.enter_context(replaced(path)) for path in paths]
         measured = task.measure(chosen)
@@ -146,7 +165,7 @@ class _Task:
 
     settings: Settings
     records: Records
-    measurer: Measurer
+    measurer: SharedMeasurer
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -157,6 +176,7 @@ class _Task:
         """Measure the share of the files that the settings ask for."""
         analysis = self.settings.analysis
         sample = folder.sample(analysis.sample_fraction, analysis.sample_seed)
+        take_up(self.measurer, folder.folder)
         return self.measurer.measure(sample, whole=sample is folder)
 
     def rows(self, measured: Measured) -> Iterator[Mapping[str, Any]]:
@@ -216,12 +236,12 @@ def _held_out(settings: Settings, workspace: Workspace, chosen: Manifest, report
     return scan(folder, report)
 
 
-def _plan(settings: Settings) -> Plan:
+def _plan(settings: Settings, ranks: Ranks) -> Plan:
     data = settings.data
     return Plan(
         groups=tuple(group for group in METRIC_GROUPS if group in settings.analysis.metrics),
         layout=Layout(data.image_height, data.image_width, data.grayscale),
-        workers=worker_count(settings.device.workers),
+        workers=worker_count(ranks.own_device(settings.device).workers),
     )
 
 

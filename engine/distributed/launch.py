@@ -10,20 +10,27 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
+from torch.distributed import DistError
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from engine.distributed import STOP_SIGNAL
+from engine.distributed.meeting import Place
 from engine.errors import UsageError
 from engine.settings import DeviceSettings
 
 _LOOK_SECONDS = 0.1
 _ASK_SECONDS = 1.0
 _GRACE_SECONDS = 5.0
+_TALKERS = "torch.distributed.elastic.multiprocessing.api", "torch.distributed.elastic.agent.server.api"
+"""Loggers of what is returned, or follows from it."""
+_MEETING_SECONDS = 300
+"""How long launchers that are all there wait for one another: a machine may still load PyTorch."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,11 @@ class Ending:
     silent: Collection[int]
 
 
+def uses_gpus(settings: DeviceSettings) -> bool:
+    """Return whether ranks of this machine compute on GPUs."""
+    return settings.kind != "cpu" and torch.cuda.is_available()
+
+
 def processes_of(settings: DeviceSettings) -> int:
     """Return how many processes a job is to have on this machine.
 
@@ -47,7 +59,7 @@ def processes_of(settings: DeviceSettings) -> int:
         UsageError: more than there are GPUs.
 
     """
-    if settings.kind == "cpu" or not torch.cuda.is_available():
+    if not uses_gpus(settings):
         return settings.processes or len(os.sched_getaffinity(0))
     there = torch.cuda.device_count() - settings.id
     if settings.processes > there:
@@ -67,10 +79,13 @@ def launch(
     stopping: Callable[[], bool],
     has_ended: Callable[[], bool],
     grace: float = _GRACE_SECONDS,
+    place: Place | None = None,
+    broken_off: Callable[[], bool] = lambda: False,
 ) -> Ending:
     """Run a command in several processes of this machine, and return how they ended.
 
-    Where one fails, the others are ended.
+    Where one fails, the others are ended. Where the connection to other machines is lost before all have begun, none
+    has ended in any way.
 
     Args:
         command: the program and its arguments; RANK and the like in its environment tell the ranks apart.
@@ -79,11 +94,14 @@ def launch(
         stopping: whether the first rank is to be asked to stop.
         has_ended: whether a rank has told how the job ended; those that stay longer than ``grace`` are killed.
         grace: seconds.
+        place: where this machine stands among several, which all start their ranks now; None where it is alone.
+        broken_off: whether the ranks are to be killed at once.
 
     """
-    logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.ERROR)
+    for name in _TALKERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     signal.signal(STOP_SIGNAL, signal.SIG_IGN)  # the ranks inherit that, until they listen
-    agent = _Agent(command, processes, folder)
+    agent = _Agent(command, processes, folder, place)
     agent.start()
     silent, asked, ended = set[int](), -math.inf, math.inf
     while agent.is_alive():
@@ -94,9 +112,13 @@ def launch(
         elif stopping() and now - asked > _ASK_SECONDS:
             _ask_to_stop()
             asked = now
+        if broken_off():
+            ended = min(ended, now - grace)
         if now - ended > grace:
             silent |= _kill_all()
-    if agent.error is not None:
+        if now - ended > 2 * grace and not _ranks():
+            break  # the launcher still waits for those of machines that are gone
+    if agent.error is not None and not (place and isinstance(agent.error, DistError)):
         raise agent.error
     return Ending({rank: code for rank, code in agent.codes.items() if rank not in silent}, silent)
 
@@ -104,20 +126,15 @@ def launch(
 class _Agent(threading.Thread):
     """The launcher's own wait for the ranks, beside ours: on the main thread it would take our signals."""
 
-    def __init__(self, command: Sequence[str], processes: int, folder: Path) -> None:
+    def __init__(self, command: Sequence[str], processes: int, folder: Path, place: Place | None) -> None:
         super().__init__(name="ranks", daemon=True)
         self._command = command
         self._config = LaunchConfig(
-            min_nodes=1,
-            max_nodes=1,
             nproc_per_node=processes,
-            run_id=folder.name,
-            rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0",
-            local_addr="localhost",
             max_restarts=0,
             monitor_interval=_LOOK_SECONDS,
             logs_specs=DefaultLogsSpecs(log_dir=str(folder)),
+            **(_meeting_of(place) if place else _meeting_alone(folder.name)),
         )
         self.codes: dict[int, int] = {}
         self.error: BaseException | None = None
@@ -133,6 +150,30 @@ class _Agent(threading.Thread):
             self.codes = {rank: failure.exitcode for rank, failure in early.items()}
         except BaseException as error:  # noqa: BLE001 - `launch` raises it
             self.error = error
+
+
+def _meeting_alone(key: str) -> dict[str, Any]:
+    """Return what the launcher is to know where there is one machine."""
+    return {
+        "min_nodes": 1,
+        "max_nodes": 1,
+        "run_id": key,
+        "rdzv_backend": "c10d",
+        "rdzv_endpoint": "localhost:0",
+        "local_addr": "localhost",
+    }
+
+
+def _meeting_of(place: Place) -> dict[str, Any]:
+    """Return what the launcher is to know where there are several: who is which is settled, so that it need not be."""
+    return {
+        "min_nodes": len(place.machines),
+        "max_nodes": len(place.machines),
+        "run_id": place.key,
+        "rdzv_backend": "static",
+        "rdzv_endpoint": str(place.endpoint),
+        "rdzv_configs": {"rank": place.number, "timeout": _MEETING_SECONDS},
+    }
 
 
 def _ask_to_stop() -> None:

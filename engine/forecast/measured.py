@@ -61,6 +61,7 @@ def work_of(settings: Settings, lane: str) -> dict[str, Any]:
         "precision": settings.device.precision,
         "compile": settings.device.compile,
         "processes": settings.device.processes,
+        "nodes": settings.device.nodes,
         "lane": lane,
         "host": socket.gethostname(),
     }

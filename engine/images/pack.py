@@ -178,11 +178,10 @@ def open_images(  # noqa: PLR0917  callers name a store by all of them, in this 
         return _from_files(manifest, layout, workers, report)
 
 
-def find_pack(manifest: Manifest, height: int, width: int, gray: bool, workspace: Workspace) -> ImageStore | None:
-    """Return the pack of a manifest at one size, where there is one."""
-    layout = Layout(height, width, gray)
-    found = read_pack(workspace.packs / pack_key(manifest, workspace.stored_path(manifest.folder), layout), layout)
-    return PackedImages(manifest.folder, *found, layout) if found else None
+def find_pack(name: str, folder: Path, layout: Layout, workspace: Workspace) -> ImageStore | None:
+    """Return the pack of that name, of the images of a folder, where there is one (`engine.images.layout.pack_key`)."""
+    found = read_pack(workspace.packs / name, layout)
+    return PackedImages(folder, *found, layout) if found else None
 
 
 def _make_room(target: Path, manifest: Manifest, layout: Layout, kept_free: int) -> None:

@@ -31,7 +31,7 @@ IMAGES_FILE = "images.npy"
 INDEX_FILE = "index.csv"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CANNOT_RESERVE = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
-_ABANDONED_AFTER_SECONDS = 60
+_ABANDONED_AFTER_SECONDS = 600
 
 
 class NoRoomError(FextError):
@@ -111,6 +111,8 @@ def read_pack(folder: Path, layout: Layout) -> tuple[Pixels, Index] | None:
         index = read_index(folder / INDEX_FILE)
     except (*ARRAY_ERRORS, csv.Error):
         return None
+    if not isinstance(images, np.ndarray):  # an archive of arrays
+        return None
     is_whole = images.dtype == np.uint8 and images.shape == (len(index.files), *layout.shape)
     return (images, index) if is_whole else None
 
@@ -128,10 +130,14 @@ def _shown_alive(folder: Path) -> Iterator[None]:
 
 
 def remove_abandoned(packs: Path) -> None:
-    """Remove what killed processes left half-written, and nothing that another process is writing."""
+    """Remove what killed processes left half-written, and nothing that another process is writing.
+
+    On network file systems a lock on a folder holds on one machine alone: what is being written has a time of its own.
+    """
     for folder in packs.glob(".new-*"):
         try:
-            if time.time() - folder.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
+            written = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+            if time.time() - written > _ABANDONED_AFTER_SECONDS:
                 _remove_unless_locked(folder)
         except OSError:
             continue

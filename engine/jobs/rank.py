@@ -12,7 +12,7 @@ from engine.distributed import STOP_SIGNAL
 from engine.errors import EXIT_FAILED
 from engine.jobs.outcome import Outcome, outcome_of
 from engine.jobs.process import be_first_to_go, die_with_parent
-from engine.jobs.ranks import tell
+from engine.jobs.ranks import read_slip, tell
 from engine.jobs.recording import RecordingReport
 from engine.jobs.requests import StopRequests
 from engine.jobs.tasks import call_arguments, load_task, settings_of
@@ -22,25 +22,35 @@ from engine.workspace import Workspace
 
 
 def main() -> int:
-    """Run this rank's part of the job that the command line names; return the exit status: 0 done or stopped."""
+    """Run this rank's part of the job of its slip; return the exit status: 0 done or stopped."""
     number, requests = int(os.environ["RANK"]), StopRequests()
     parser = argparse.ArgumentParser(prog="engine.jobs.rank")
-    parser.add_argument("--resources", type=Path, required=True)
-    parser.add_argument("--job", type=int, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="where to tell how it ended")
+    parser.add_argument("--folder", type=Path, required=True, help="where the slip lies, and to tell how it ended")
     parser.add_argument("--parent", type=int, required=True, help="the process that it does not outlive")
     options = parser.parse_args()
     die_with_parent(options.parent)
     be_first_to_go()
     requests.listen([STOP_SIGNAL])
-    workspace = Workspace(options.resources)
-    with Records(workspace) as records:
-        job = records.job(options.job)
-        with _report(workspace, job, number, requests) as report:
-            outcome = outcome_of(lambda: _run(workspace, records, job, report), workspace.log_of_job(job.id))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    slip = read_slip(options.folder)
+    workspace, job = Workspace(slip.resources), slip.job
+    if slip.log:
+        _print_to(slip.log)
+    if slip.interface:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", slip.interface)
+    with Records(workspace, slip.records) as records, _report(workspace, job, number, requests) as report:
+        log = slip.log or workspace.log_of_job(job.id)
+        outcome = outcome_of(lambda: _run(workspace, records, job, report), log)
     tell(options.folder, number, outcome)
     signal.signal(STOP_SIGNAL, signal.SIG_IGN)
     return 0 if outcome.state in {"done", "stopped"} else EXIT_FAILED
+
+
+def _print_to(log: Path) -> None:
+    """Append what this process prints to a file from now on, native code too."""
+    with log.open("ab") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
 
 
 def _report(
@@ -54,7 +64,7 @@ def _report(
 def _run(workspace: Workspace, records: Records, job: JobRow, report: Report) -> object:
     settings, task = settings_of(job), load_task(job.kind)
 
-    from engine.distributed.ranks import join, lost_because
+    from engine.distributed.group import join, lost_because
 
     ranks = join(settings.device)
     arguments = call_arguments(job.kind, job.id, job.run, job.arguments)

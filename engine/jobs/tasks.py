@@ -36,9 +36,13 @@ TASKS: dict[str, Task] = {
     "evaluate": Task(
         "engine.evaluation:evaluate", frozenset({"checkpoint", "folder", "subset", "images"}), uses_device=True
     ),
-    "encode": Task("engine.encoding:encode", frozenset({"checkpoint", "folder", "again"}), uses_device=True),
+    "encode": Task(
+        "engine.encoding:encode", frozenset({"checkpoint", "folder", "again"}), uses_device=True, scales=True
+    ),
     "export": Task("engine.export:export", frozenset({"checkpoint", "folder", "formats"}), uses_device=False),
-    "analyze": Task("engine.analysis:analyze", frozenset({"folder", "csv", "parquet", "again"}), uses_device=False),
+    "analyze": Task(
+        "engine.analysis:analyze", frozenset({"folder", "csv", "parquet", "again"}), uses_device=False, scales=True
+    ),
     "anomalies": Task(
         "engine.anomalies:find_anomalies",
         frozenset({"checkpoint", "folder", "reference", "labels", "normal"}),
@@ -77,20 +81,21 @@ def call_arguments(kind: str, job: int, run: int | None, arguments: Mapping[str,
 
 
 def settings_of(job: JobRow) -> Settings:
-    """Return the settings of a job.
+    """Return the settings of a job; the device of a kind that uses none is the CPU.
 
     Raises:
         FextError: they are of another version.
 
     """
     try:
-        return Settings.model_validate(job.settings)
+        settings = Settings.model_validate(job.settings)
     except ValidationError as error:
         first = error.errors()[0]
         raise FextError(
             f"The settings of job {job.id} cannot be understood: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
             "It was submitted by another version; submit it again.",
         ) from error
+    return settings if task_of(job.kind).uses_device else settings.with_values({"device.kind": "cpu"})
 
 
 def lane_of(kind: str, device: DeviceSettings) -> str:

@@ -54,15 +54,24 @@ def claim(records: Records, job: int) -> JobRow | None:
 
 
 def _work(workspace: Workspace, records: Records, job: JobRow, requests: StopRequests) -> bool:
-    with RecordingReport(workspace, job.id, job.run, requests, sys.stderr) as report:
-        outcome = outcome_of(lambda: _run(workspace, records, job, report), workspace.log_of_job(job.id))
-        if outcome.error:
-            report.log(outcome.error["cause"], "error")
-    return _record(records, job, outcome)
+    log = workspace.log_of_job(job.id)
+
+    def reported() -> Outcome:
+        with RecordingReport(workspace, job.id, job.run, requests, sys.stderr) as report:
+            outcome = outcome_of(lambda: _run(workspace, records, job, report), log)
+            if outcome.error:
+                report.log(outcome.error["cause"], "error")
+        return outcome
+
+    return _record(records, job, outcome_of(reported, log))
 
 
 def _run(workspace: Workspace, records: Records, job: JobRow, report: Report) -> object:
     settings = settings_of(job)
+    if task_of(job.kind).scales and settings.device.nodes > 1:
+        from engine.jobs.machines import run_on_machines
+
+        return run_on_machines(workspace, records, job, report)
     if task_of(job.kind).scales and settings.device.processes != 1:
         from engine.distributed.launch import processes_of
 
@@ -87,9 +96,9 @@ def _record(records: Records, job: JobRow, outcome: Outcome) -> bool:
                 error=outcome.error,
                 ended=time.time(),
             )
-        except FextError as error:
+        except (FextError, MemoryError) as error:
             if time.monotonic() > last_try:
-                sys.stderr.write(f"The job ended {outcome.state}, which could not be recorded: {error}\n")
+                sys.stderr.write(f"The job ended {outcome.state}, which could not be recorded: {error!r}\n")
                 return False
             time.sleep(0.5)
         else:

@@ -2,8 +2,8 @@
 
 from engine.records.connection import Row
 from engine.records.findings import Finding
-from engine.records.images import Condition
+from engine.records.images import Condition, MeasuredImage
 from engine.records.jobs import ENDED, JobRow, JobState
 from engine.records.store import Records
 
-__all__ = ["ENDED", "Condition", "Finding", "JobRow", "JobState", "Records", "Row"]
+__all__ = ["ENDED", "Condition", "Finding", "JobRow", "JobState", "MeasuredImage", "Records", "Row"]

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self, cast
 
 import peewee
 
+from engine.records.checking import check_numbers, damaged
 from engine.records.opening import open_database, told
 from engine.records.schema import Table
 from engine.workspace import Workspace
@@ -25,14 +27,18 @@ def lies_in(column: Any, folder: str) -> Any:
 class Connection:
     """A connection for the process and thread that opened it; what it holds is asked for by its heirs.
 
+    Args:
+        workspace: whose records they are; paths are stored relative to it.
+        path: another file that holds them.
+
     Raises:
         FextError: the records cannot be opened, are damaged, or were written by a newer version.
 
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, path: Path | None = None) -> None:
         self.workspace = workspace
-        self.path = workspace.database
+        self.path = path or workspace.database
         self._database = open_database(self.path)
 
     def close(self) -> None:
@@ -53,11 +59,21 @@ class Connection:
 
     def _run(self, query: Any) -> Any:
         with told(self.path):
-            return query.execute(self._database)
+            try:
+                return query.execute(self._database)
+            except peewee.IntegrityError as error:
+                if isinstance(query, peewee.Delete):  # what refers to a row goes with it, wherever all is sound
+                    raise damaged(self.path, error) from error
+                raise
 
     def _rows(self, query: Any) -> list[Row]:
         with told(self.path):
-            return list(query.dicts().execute(self._database))
+            try:
+                rows = list(query.dicts().execute(self._database))
+            except (ValueError, TypeError, OverflowError) as error:
+                raise damaged(self.path, error) from error
+        check_numbers(self.path, rows)
+        return rows
 
     def _row(self, query: Any) -> Row | None:
         rows = self._rows(query.limit(1))

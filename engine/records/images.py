@@ -48,6 +48,17 @@ class Fingerprints(NamedTuple):
     perceptual: "NDArray[np.uint64]"
 
 
+class MeasuredImage(NamedTuple):
+    """An image with what was measured on it: columns of its own, metrics by group, and those of its fingerprint.
+
+    Their names are those that `ImageRecords` takes them by.
+    """
+
+    columns: Mapping[str, Any]
+    groups: Mapping[str, Mapping[str, Any]]
+    fingerprint: Mapping[str, Any]
+
+
 class ImageRecords(Connection):
     """The images of datasets."""
 
@@ -274,6 +285,24 @@ class ImageRecords(Connection):
         )
         for row in rows:
             yield dict(zip(columns, map(_text, row), strict=True))
+
+    def measured_images(self, dataset: int, groups: Sequence[str]) -> Iterator[MeasuredImage]:
+        """Yield the images of a dataset on which all of the groups were measured, in the order of their numbers."""
+        own = [name for name in Image._meta.sorted_field_names if name not in {"id", "dataset", "subset"}]
+        prints = Fingerprint._meta.sorted_field_names[1:]
+        tables = [("image", own), ("fingerprint", prints), *((_table(group), columns_of(group)) for group in groups)]
+        joins = "".join(f" JOIN {table} ON {table}.image_id = image.id" for table, _ in tables[1:])
+        rows = self._sql(  # the sign lets them be read in their order, not sorted by it
+            f"SELECT {', '.join(f'{table}.{name}' for table, names in tables for name in names)} FROM image{joins} "
+            "WHERE +dataset_id = ? ORDER BY image.id",
+            (dataset,),
+        )
+        for row in rows:
+            values = iter(row)
+            columns = {name: _text(value) for name, value in zip(own, values, strict=False)}
+            fingerprint = dict(zip(prints, values, strict=False))
+            metrics = {group: dict(zip(columns_of(group), values, strict=False)) for group in groups}
+            yield MeasuredImage(columns, metrics, fingerprint)
 
     def stored_forms(self, dataset: int) -> Iterator[tuple[str, str, int, bool, bool]]:
         """Yield path, mode, bits a channel, alpha and grayness of each analyzed image of a dataset, by path."""

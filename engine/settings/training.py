@@ -142,10 +142,23 @@ class DeviceSettings(Group):
     processes: Annotated[int, BeforeValidator(_all_is_zero)] = setting(
         1,
         "Processes",
-        "Processes that train together, one a GPU, else of the CPU; the batch is divided among them. all (or 0): as "
-        "many as there are GPUs, else cores.",
+        "Processes that train, encode or analyze together, one a GPU, else of the CPU; each batch of training, or all "
+        "images, are divided among them. all (or 0): as many as there are GPUs, else cores.",
         ge=0,
         le=1024,
+    )
+    nodes: int = setting(
+        1,
+        "Machines",
+        "Machines that work together, each with that many processes. The job waits for the others, and tells what to "
+        "run on them.",
+        ge=1,
+        le=1024,
+    )
+    rendezvous: str = setting(
+        "",
+        "Meeting point",
+        "HOST:PORT at which the other machines reach this one; without a port, 29400. Empty: this machine's address.",
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "Precision", "Mixed precision; auto: bfloat16 on GPUs that have it, float32 on CPUs."
@@ -160,5 +173,10 @@ class DeviceSettings(Group):
         "inductor", "Compile backend", "Backend of torch.compile, for instance inductor or aot_eager."
     )
     workers: int = setting(
-        0, "Workers", "Threads that decode and measure images; 0: all cores.", "threads", ge=0, le=1024
+        0,
+        "Workers",
+        "Threads that decode and measure images, of all processes of a machine together; 0: all cores.",
+        "threads",
+        ge=0,
+        le=1024,
     )

@@ -13,7 +13,6 @@ from engine.checkpoints import (
     CONFIG_FILE,
     IMAGES_FILE,
     TRAIN,
-    TRAINING_TENSORS_FILE,
     find_resumable,
     read_config,
     read_json,
@@ -25,14 +24,14 @@ from engine.errors import FextError, UsageError
 from engine.files import remove_unfinished
 from engine.images.dataset import TrainingData, as_before, listing_text, prepare
 from engine.models import Autoencoder
-from engine.models.loading import load_tensors, load_weights
+from engine.models.loading import load_weights
 from engine.records import Records
 from engine.report import Report, go_on
 from engine.resuming import settings_of_resume
 from engine.settings import Settings
 from engine.tensors import to_float
 from engine.training.batch_probe import find_batch_size
-from engine.training.checkpoint import Standing, load_standing, states_beyond
+from engine.training.checkpoint import Standing, load_standing, load_training_tensors, states_beyond
 from engine.training.compiling import Ledger, TrainingStep, stored_ledger
 from engine.training.loss import RECONSTRUCTED, step_loss
 from engine.training.order import steps_of_epoch
@@ -125,19 +124,19 @@ def resume(
     if ranks.is_first:
         records.delete_metrics_after(run, standing.step)
     report.log(f"{name} goes on from step {standing.step:,}.")
-    tensors = load_tensors(state / TRAINING_TENSORS_FILE)
+    tensors = load_training_tensors(state, model)
     session = Session(name, run, folder, settings, device, data, model, standing, tensors, ranks, abandoned)
     return _run(session, workspace, records, report, stored_ledger(read_json(state / CONFIG_FILE)))
 
 
 def _prepare(settings: Settings, workspace: Workspace, records: Records, report: Report, ranks: Ranks) -> TrainingData:
-    """Return the images of the run; the first rank of a machine packs them, and the others find the pack.
+    """Return the images of the run; the first rank packs them, and the others find the pack.
 
     Raises:
         FextError: they are not there, or not the same for all ranks.
 
     """
-    with ranks.first_of_node_ahead():
+    with ranks.first_ahead():
         data = prepare(settings, workspace, records, report)
     _need_images(data)
     mine = float(zlib.crc32(listing_text(data.listing)))

@@ -17,8 +17,9 @@ from measuring import tell
 from rich.table import Table
 
 from engine.device import choose_device
+from engine.distributed.group import Group, join
 from engine.distributed.launch import launch, processes_of
-from engine.distributed.ranks import ALONE, Group, Ranks, join
+from engine.distributed.ranks import ALONE, Ranks
 from engine.models import Autoencoder
 from engine.report import CollectedReport
 from engine.settings import DeviceSettings, Settings, from_layers

@@ -122,7 +122,8 @@ CUT_OFFS: dict[str, float] = {
 # Proven by tests of their own in this file, or where they act.
 ELSEWHERE = {
     "training.additional_epochs", "training.accept_changed_images", "training.live_plot", "device.kind", "device.id",
-    "device.processes", "device.workers", "evaluation.compared_images", "evaluation.baseline_images", "evaluation.seed",
+    "device.processes", "device.nodes", "device.rendezvous", "device.workers",
+    "evaluation.compared_images", "evaluation.baseline_images", "evaluation.seed",
     "evaluation.feature_images", "evaluation.color_by",
     "encoding.folder", "encoding.batch_size", "encoding.pooling", "encoding.dtype", "analysis.folder",
     "analysis.metrics", "analysis.sample_fraction", "analysis.sample_seed",

@@ -185,13 +185,17 @@ def test_an_index_is_kept_until_the_vectors_change(write: Write) -> None:
     assert search.nearest(other.vectors[:50], 1).rows[:, 0].tolist() == list(range(50))
 
 
-@pytest.mark.parametrize("damage", ["none", "cut", "not JSON", "a list", "other bytes", "another's"])
+@pytest.mark.parametrize("damage", ["none", "cut", "not JSON", "a list", "other bytes", "one byte", "another's"])
 def test_an_index_that_does_not_fit_is_made_again(write: Write, tmp_path: Path, damage: str) -> None:
     stored = write(clusters(500))
     Neighbors(stored, exact_up_to=100)
     graph, measured = stored.folder / NEIGHBORS_FILE, stored.folder / MEASURED_FILE
     if damage == "cut":
         graph.write_bytes(graph.read_bytes()[:1000])
+    elif damage == "one byte":
+        data = bytearray(graph.read_bytes())
+        data[len(data) // 2] ^= 1
+        graph.write_bytes(data)
     elif damage == "other bytes":
         graph.write_bytes(b"x" * graph.stat().st_size)
     elif damage == "another's":
@@ -206,6 +210,17 @@ def test_an_index_that_does_not_fit_is_made_again(write: Write, tmp_path: Path, 
     search = Neighbors(stored, report, exact_up_to=100)
     assert bool(report.lines) == (damage != "none")
     assert np.mean(search.nearest(stored.vectors[:50], 1).rows[:, 0] == np.arange(50)) > 0.9
+
+
+def test_an_index_of_another_user_is_made_again(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stored = write(clusters(500))
+    Neighbors(stored, exact_up_to=100)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
+    report = CollectedReport()
+    Neighbors(stored, report, exact_up_to=100)
+    assert report.lines
+    key = tmp_path / "another" / "fext" / "seal.key"
+    assert (key.stat().st_mode & 0o777, key.stat().st_size) == (0o600, 32)
 
 
 def test_without_building_a_large_set_is_searched_exactly(write: Write) -> None:

@@ -30,7 +30,7 @@ def test_training_is_measured_against_peak_eager_and_naive(tmp_path: Path) -> No
 def test_an_unknown_benchmark_is_refused() -> None:
     ended = subprocess.run([CHECKOUT / "scripts/bench", "nothing"], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "There are: analyze, distributed, encode, features, models, pack, train, ui." in ended.stderr
+    assert "There are: analyze, distributed, encode, features, models, pack, scale, train, ui." in ended.stderr
 
 
 def test_packing_is_measured_against_decoding(tmp_path: Path) -> None:
@@ -40,6 +40,18 @@ def test_packing_is_measured_against_decoding(tmp_path: Path) -> None:
     account = json.loads(ended.stdout)
     assert account["images"] == 12
     assert account["share_of_decode"] == pytest.approx(account["img_s"] / account["decode_img_s"])
+
+
+def test_what_grows_is_measured_an_image(tmp_path: Path) -> None:
+    options = ("--json", "--images", "200", "--image-size", "16", "--wanted", "1000")
+    command = [sys.executable, CHECKOUT / "scripts/benchmarks/bench_scale.py", *options]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    account = json.loads(ended.stdout)
+    assert account["phases"].keys() == {"list", "analyze", "pack", "begin"}
+    assert account["phases"]["pack"]["bytes_an_image"] > 16 * 16 * 3
+    for name, phase in account["phases"].items():
+        assert account["calculated"][name]["bytes"] == pytest.approx(1000 * phase["bytes_an_image"])
+    assert account["networks"]["large"]["gradient_mb"] > account["networks"]["redux"]["gradient_mb"]
 
 
 def test_several_processes_are_measured_beside_one(tmp_path: Path) -> None:

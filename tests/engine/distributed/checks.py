@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from engine.device import Device
-from engine.distributed.ranks import ALONE, Group, Ranks, join
+from engine.distributed.group import Group, join
+from engine.distributed.ranks import ALONE, Ranks
+from engine.distributed.together import work_together
 from engine.images.dataset import Subset
 from engine.models import Autoencoder
-from engine.report import CollectedReport
+from engine.report import CollectedReport, Report, go_on
 from engine.settings import DeviceSettings, Settings, from_layers
 from engine.training.accumulation import Accumulation
 from engine.training.checkpoint import Standing
@@ -52,9 +54,42 @@ def check_the_first_works_alone(ranks: Group, folder: Path) -> None:
         if works:
             (folder / "made").touch()
     assert (folder / "made").exists()
-    with ranks.first_of_node_ahead():
+    with ranks.first_ahead():
         assert (folder / "ahead").exists() != ranks.is_first
         (folder / "ahead").touch()
+
+
+def check_calls(ranks: Group) -> None:
+    told = ["", "a/é\udcff\n b"]
+    assert [ranks.call(text if ranks.is_first else "mine") for text in told] == told
+    own = ranks.own_device(DeviceSettings(id=3, workers=5))
+    assert (own.id, own.workers) == (3 + ranks.number, 2)
+
+
+def check_work_of_unequal_parts(ranks: Group) -> None:
+    told, items = CollectedReport(), [40, 3][ranks.number]
+
+    def work(report: Report) -> None:
+        for item in range(items):
+            go_on(report)
+            report.progress("work", item + 1, items, "items")
+
+    assert not work_together(ranks, told, work, total=53, before=10)
+    if ranks.is_first:
+        assert told.progresses[-1] == ("work", 53, 53, "items")
+
+
+def check_all_stop_with_the_first(ranks: Group) -> None:
+    """Check that a rank that has much to do stops where the first, which is through, is asked to."""
+    told = CollectedReport()
+
+    def work(report: Report) -> None:
+        while not ranks.is_first:
+            go_on(report)
+        told.stop = ranks.is_first
+
+    assert work_together(ranks, told, work)
+    assert ranks.agree([7.0 + ranks.number]) == [7.0]
 
 
 def check_time_and_stops_are_the_first_ranks(ranks: Group) -> None:
@@ -187,6 +222,9 @@ def checks(ranks: Group, folder: Path) -> dict[str, Callable[[], None]]:
     return {
         "agreement": lambda: check_agreement(ranks),
         "first_works": lambda: check_the_first_works_alone(ranks, folder),
+        "calls": lambda: check_calls(ranks),
+        "unequal_parts": lambda: check_work_of_unequal_parts(ranks),
+        "stops": lambda: check_all_stop_with_the_first(ranks),
         "clock": lambda: check_time_and_stops_are_the_first_ranks(ranks),
         **{f"gradients_{name}": lambda values=values: check_gradients(ranks, values) for name, values in CASES.items()},
         "compiling": lambda: check_what_one_cannot_compile_none_compiles(ranks),
@@ -198,6 +236,9 @@ def checks(ranks: Group, folder: Path) -> dict[str, Callable[[], None]]:
 NAMES = (
     "agreement",
     "first_works",
+    "calls",
+    "unequal_parts",
+    "stops",
     "clock",
     *(f"gradients_{name}" for name in CASES),
     "compiling",

@@ -5,25 +5,21 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import torch
 
 from engine.checkpoints import step_of, tags_of
 from engine.distributed.ranks import Ranks
 from engine.errors import UsageError
-from engine.jobs.outcome import Outcome
-from engine.jobs.ranks import run_in_ranks
-from engine.jobs.worker import claim
 from engine.records import Records
 from engine.report import CollectedReport
-from engine.settings import Settings
 from engine.training import train
 from engine.workspace import Workspace
+from tests.engine.distributed.running import ranks_of, run_in_two, submit
 from tests.engine.training.bench import Bench, Small, StoppingReport, history_of
 
 Wait = Callable[..., Any]
@@ -43,32 +39,9 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def _submit(bench: Bench, kind: str, settings: Settings, arguments: Mapping[str, Any], run: int) -> int:
-    settings = settings.with_values({"device.processes": 2})
-    return bench.records.add_job(kind, "cpu", settings.model_dump(mode="json"), arguments, run)
-
-
-def _run(
-    bench: Bench,
-    kind: str,
-    settings: Settings,
-    arguments: Mapping[str, Any],
-    run: int,
-    stopping: Callable[[], bool] = lambda: False,
-) -> Outcome:
-    job = claim(bench.records, _submit(bench, kind, settings, arguments, run))
-    assert job is not None
-    return run_in_ranks(bench.workspace, bench.records, job, 2, stopping, grace=10)
-
-
 def _last_step(bench: Bench, name: str) -> int:
     tags = tags_of(bench.workspace.checkpoints / name)
     return step_of(tags["last"]) if "last" in tags else -1
-
-
-def _ranks_of(pid: int) -> dict[int, psutil.Process]:
-    """Return the ranks that a process started, by number."""
-    return {int(child.environ()["RANK"]): child for child in psutil.Process(pid).children()}
 
 
 SETTINGS: dict[str, Any] = {
@@ -86,13 +59,15 @@ def test_runs_go_on_in_another_number_of_processes(bench: Bench, small: Small) -
     bench.train("whole", settings, whole)
     bench.train("one", settings, one)
     run = bench.records.run_of("one", "redux")
-    done = _run(bench, "resume", settings, {"checkpoint": "one"}, run)
+    done = run_in_two(bench.records, "resume", settings, {"checkpoint": "one"}, run)
     assert done.result is not None, done.error
     assert (done.state, done.result["steps"]) == ("done", 12)
     _assert_alike(bench, "one", history_of(whole), history_of(one) | _recorded(bench, run))
 
     run = bench.records.add_run("two", "redux")
-    stopped = _run(bench, "train", settings, {"name": "two"}, run, lambda: _last_step(bench, "two") >= 2)
+    stopped = run_in_two(
+        bench.records, "train", settings, {"name": "two"}, run, stopping=lambda: _last_step(bench, "two") >= 2
+    )
     assert stopped.result is not None, stopped.error
     assert (stopped.state, stopped.result["run"]) == ("stopped", "two")
     assert 2 <= stopped.result["steps"] < 12
@@ -127,29 +102,29 @@ def test_a_rank_that_is_killed_ends_the_job(bench: Bench, small: Small, wait_for
 
     def kill_the_second() -> None:
         wait_for(lambda: _last_step(bench, "endless") >= 2, what="a checkpoint")
-        _ranks_of(os.getpid())[1].kill()
+        ranks_of(os.getpid())[1].kill()
 
     killer = threading.Thread(target=kill_the_second)
     killer.start()
-    outcome = _run(bench, "train", settings, {"name": "endless"}, run)
+    outcome = run_in_two(bench.records, "train", settings, {"name": "endless"}, run)
     killer.join()
     assert outcome.state == "killed"
     assert outcome.error is not None
     assert outcome.error["cause"].startswith("The process of rank 1 was killed from outside (signal SIGKILL).")
     assert "fext resume endless" in outcome.error["remedy"]
-    assert not _ranks_of(os.getpid())
+    assert not ranks_of(os.getpid())
     assert bench.resume("endless", settings, StoppingReport(0)).steps >= 2
 
 
 def test_no_rank_outlives_the_process_of_the_job(bench: Bench, small: Small, wait_for: Wait) -> None:
     run = bench.records.add_run("endless", "redux")
     settings = small(training__epochs=10_000, training__checkpoint_steps=1)
-    job = _submit(bench, "train", settings, {"name": "endless"}, run)
+    job = submit(bench.records, "train", settings, {"name": "endless"}, run)
     command = [sys.executable, "-m", "engine.jobs.worker", "--resources", str(bench.workspace.root), "--job", str(job)]
     worker = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     wait_for(lambda: _last_step(bench, "endless") >= 2, what="a checkpoint")
     assert bench.records.job(job).pid == worker.pid
-    ranks = _ranks_of(worker.pid)
+    ranks = ranks_of(worker.pid)
     assert sorted(ranks) == [0, 1]
     worker.kill()
     assert worker.wait() == -signal.SIGKILL

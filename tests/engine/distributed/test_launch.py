@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from engine.distributed.group import lost_because
 from engine.distributed.launch import Ending, launch, processes_of
-from engine.distributed.ranks import lost_because
 from engine.errors import UsageError
 from engine.jobs.outcome import Outcome
 from engine.jobs.ranks import Explanation, Told, conclude, has_told, tell

@@ -37,5 +37,5 @@ def test_in_two_ranks(told: list[Mapping[str, str]], name: str) -> None:
 def test_one_process_agrees_with_itself() -> None:
     assert ALONE.agree([1, 2.5]) == [1, 2.5]
     assert ALONE.most(3) == 3
-    with ALONE.first_works() as works, ALONE.first_of_node_ahead():
+    with ALONE.first_works() as works, ALONE.first_ahead():
         assert works

@@ -310,10 +310,12 @@ def test_two_processes_may_pack_the_same_at_once(
 
 def test_only_what_nobody_writes_is_cleared_away(tmp_path: Path) -> None:
     long_ago = time.time() - 3600
-    for name in (".new-dead", ".new-alive", "whole"):
+    for name in (".new-dead", ".new-alive", ".new-written", "whole"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "images.npy").touch()
-        os.utime(tmp_path / name, (long_ago, long_ago))
+        for path in (tmp_path / name, tmp_path / name / "images.npy"):
+            os.utime(path, (long_ago, long_ago))
+    (tmp_path / ".new-written" / "images.npy").touch()
     (tmp_path / ".new-young").mkdir()
     descriptor = os.open(tmp_path / ".new-alive", os.O_RDONLY)
     try:
@@ -321,7 +323,7 @@ def test_only_what_nobody_writes_is_cleared_away(tmp_path: Path) -> None:
         remove_abandoned(tmp_path)
     finally:
         os.close(descriptor)
-    assert {path.name for path in tmp_path.iterdir()} == {".new-alive", ".new-young", "whole"}
+    assert {path.name for path in tmp_path.iterdir()} == {".new-alive", ".new-written", ".new-young", "whole"}
     remove_abandoned(tmp_path)
     assert ".new-alive" not in {path.name for path in tmp_path.iterdir()}
 

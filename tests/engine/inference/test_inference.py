@@ -178,7 +178,7 @@ def test_a_job_is_left_its_gpu_and_half_the_cores(
     with Records(trained) as records:
         job = records.add_job("train", "gpu:63", {}, {})
         records.change_job(job, state="running", host=me.host, boot=me.boot, pid=me.pid, pid_started=me.started)
-        assert reconstructed(own, "color", picture).device == "CPU, 1 threads"
+        assert reconstructed(own, "color", picture).device == "CPU, 1 thread"
         records.change_job(job, pid_started=me.started - 1)  # its process is gone, and it is no job any more
         device = DeviceSettings(kind="cpu")
         assert reconstructed(own, "color", picture).device == f"CPU, {min(2, psutil.cpu_count())} threads"

@@ -11,7 +11,7 @@ from engine.checkpoints import mark_complete
 from engine.errors import FextError, UsageError
 from engine.jobs import tasks
 from engine.jobs.submit import submit
-from engine.jobs.tasks import TASKS, call_arguments, lane_of
+from engine.jobs.tasks import TASKS, call_arguments, lane_of, settings_of
 from engine.records import Records
 from engine.settings import DeviceSettings, Settings, from_layers
 from engine.workspace import Workspace
@@ -140,8 +140,15 @@ class TestLanes:
         monkeypatch.setattr(tasks, "_has_gpu", lambda: gpu)
         uses_gpu = kind not in {"analyze", "sample", "export"} and (device == "gpu" or (device == "auto" and gpu))
         assert lane_of(kind, DeviceSettings(kind=device, id=3)) == ("gpu:3" if uses_gpu else "cpu")
-        lane = ("gpu:all" if kind in {"train", "resume"} else "gpu:3") if uses_gpu else "cpu"
+        lane = ("gpu:all" if kind in {"train", "resume", "encode"} else "gpu:3") if uses_gpu else "cpu"
         assert lane_of(kind, DeviceSettings(kind=device, id=3, processes=2)) == lane
+
+
+@pytest.mark.parametrize(("kind", "device"), [("analyze", "cpu"), ("encode", "gpu")])
+def test_ranks_of_an_analysis_leave_gpus_alone(records: Records, kind: str, device: str) -> None:
+    settings = Settings().with_values({"device.kind": "gpu", "device.processes": 2})
+    job = records.job(records.add_job(kind, "cpu", settings.model_dump(mode="json"), {}))
+    assert settings_of(job) == settings.with_values({"device.kind": device})
 
 
 def test_each_kind_is_called_with_what_its_function_takes() -> None:

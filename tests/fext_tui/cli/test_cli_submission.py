@@ -1,6 +1,7 @@
 """What a verb submits: the settings of the call, from all their sources, and its arguments."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,16 @@ def test_train_takes_its_options(fext: Fext, idle: Records, pictures: Path) -> N
         "augmentation.enabled": True,
     }  # fmt: skip
     assert {key: settings[key] for key in wanted} == wanted
+
+
+def test_encoding_and_analysis_take_a_number_of_processes(
+    fext: Fext, idle: Records, workspace: Workspace, trained: Path
+) -> None:
+    shutil.copytree(trained / "checkpoints" / "first", workspace.checkpoints / "first", symlinks=True)
+    shutil.copy(trained / "database" / "images" / "0.png", workspace.images)
+    for arguments, processes in ((("analyze", "--processes", "all"), 0), (("encode", "first", "--processes", "2"), 2)):
+        settings, _ = submitted(fext, idle, *arguments)
+        assert settings["device.processes"] == processes
 
 
 def test_the_command_line_wins_over_variables_over_files_over_presets(
