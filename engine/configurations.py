@@ -82,7 +82,7 @@ def read_configuration(workspace: Workspace, name: str) -> dict[str, Any]:
     except FileNotFoundError:
         known = ", ".join(configuration_names(workspace)) or "none yet"
         raise UsageError(f"There is no configuration {name!r}.", f"Saved are: {known}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise UsageError(f"Configuration {name!r} cannot be read: {error}.", f"Mend or remove {path}.") from error
 
 

@@ -11,8 +11,17 @@ _BEYOND = 2**63
 _MOST_BYTES = 64 * 2**20
 """More than any JSON file of ours has; a larger one is not read into memory."""
 
-ARRAY_ERRORS = (OSError, ValueError, EOFError, RecursionError, MemoryError, tokenize.TokenError)
-"""What NumPy raises for a file that holds no array; the last three where Python cannot parse the text of its header."""
+ARRAY_ERRORS = (
+    OSError,
+    ValueError,
+    EOFError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+    SyntaxError,
+    tokenize.TokenError,
+)
+"""What NumPy raises for a file that holds no array; the last four where Python cannot parse the text of its header."""
 
 T = TypeVar("T")
 

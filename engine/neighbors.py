@@ -13,6 +13,7 @@ from engine.embeddings import EmbeddingSet, Vectors
 from engine.errors import FextError, UsageError
 from engine.files import replace_file, replacing
 from engine.report import CollectedReport, Report, go_on
+from engine.seals import seal
 
 if TYPE_CHECKING:
     from usearch.index import Index
@@ -239,13 +240,17 @@ def _empty_graph(embeddings: EmbeddingSet) -> "Index":
 
 
 def _open(embeddings: EmbeddingSet) -> _Index | None:
-    """Return the index in a set's folder, mapped into memory; None where there is none, or not of these vectors."""
+    """Return the index in a set's folder, mapped into memory; None where there is none that is of these vectors.
+
+    usearch believes what it maps, and hangs or crashes where that is damaged: an index that this user has not made, to
+    the byte, counts as none.
+    """
     path = embeddings.folder / NEIGHBORS_FILE
     graph = _empty_graph(embeddings)
     try:
         measured = json.loads((embeddings.folder / MEASURED_FILE).read_text(encoding="utf-8"))
         told = {"embeddings_blake2b": embeddings.bundle["embeddings_blake2b"], "bytes": path.stat().st_size}
-        if told.items() <= measured.items():
+        if told.items() <= measured.items() and measured["seal"] == seal(path):
             graph.view(path)
             if (len(graph), graph.ndim) == embeddings.vectors.shape:
                 return _Index(graph, float(measured["recall"]), int(measured["expansion"]))
@@ -303,6 +308,7 @@ def _write(embeddings: EmbeddingSet, index: _Index) -> None:
     content = {
         "embeddings_blake2b": embeddings.bundle["embeddings_blake2b"],
         "bytes": path.stat().st_size,
+        "seal": seal(path),
         "expansion": index.expansion,
         "recall": index.recall,
         "recall_at": _SAMPLE_K,

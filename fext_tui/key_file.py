@@ -41,7 +41,7 @@ def read_keys(path: Path) -> dict[str, str]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read: {error}.", "Mend it, or remove it: the usual keys stand.") from error
     table = document.get("keys", {})
     strangers = sorted(set(document) - {"keys"})

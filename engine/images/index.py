@@ -117,5 +117,12 @@ def read_index(path: Path) -> Index:
                 continue
             index.files.append(image)
             index.content_hashes.append(content)
-            index.perceptual_hashes.append(int(perceptual, 16))
+            index.perceptual_hashes.append(_hash(perceptual))
     return index
+
+
+def _hash(text: str) -> int:
+    value = int(text, 16)
+    if not 0 <= value < 2**64:
+        raise ValueError(f"{text[:20]} is no hash of 64 bits")
+    return value

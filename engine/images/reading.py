@@ -4,6 +4,7 @@ JPEG files are read by OpenCV, whose threads scale better, all others by Pillow,
 mode; where both can read a file they give the same pixels.
 """
 
+import os
 import stat
 import warnings
 from collections.abc import Callable
@@ -24,8 +25,10 @@ from engine.images.formats import (
     TRUNCATED,
     DamagedError,
     JpegFacts,
+    check_bmp,
     check_jpeg,
     check_png,
+    check_tiff,
     check_webp,
     format_of,
     orientation_of,
@@ -35,6 +38,7 @@ Pixels = NDArray[np.uint8]
 
 MAX_PIXELS = 178_956_970
 MAX_BYTES = 2**30
+_HEAD_BYTES = 16
 _PNG_BIT_DEPTH = 24
 """Where a PNG file has its bits a channel: in the header chunk, after width and height."""
 _TIFF_BITS = 258
@@ -54,7 +58,9 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_CHECKS: dict[str, Callable[[bytes], None]] = {"PNG": check_png, "WEBP": check_webp}
+_CHECKS: dict[str, Callable[[bytes], None]] = {
+    "PNG": check_png, "WEBP": check_webp, "BMP": check_bmp, "TIFF": check_tiff,
+}  # fmt: skip
 
 cv2.setNumThreads(1)
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -122,12 +128,13 @@ def read_both(path: Path, wanted: tuple[int, int]) -> tuple[Pixels, Pixels, Stor
 
 def _checked(path: Path) -> tuple[bytes, str, JpegFacts | None]:
     """Return a file's bytes, its format, and the facts of a JPEG file that OpenCV can read."""
-    data = _contents(path)
-    kind = _kind(data, path.suffix.lower())
+    data, kind = _contents(path)
     try:
         if kind == "JPEG":
             facts = check_jpeg(data)
             _check_size(facts.height, facts.width)
+            if len(data) < facts.least_bytes:
+                raise DamagedError(TRUNCATED)
             return data, kind, facts if facts.components in {1, 3} else None
         if kind in _CHECKS:
             _CHECKS[kind](data)
@@ -136,22 +143,36 @@ def _checked(path: Path) -> tuple[bytes, str, JpegFacts | None]:
     return data, kind, None
 
 
-def _contents(path: Path) -> bytes:
+def _contents(path: Path) -> tuple[bytes, str]:
+    """Return the bytes of a file and its format; of what is no image, no more than the first bytes are read."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableImage("not a regular file")
-        if status.st_size == 0:
-            raise UnreadableImage("empty (0 bytes)")
-        if status.st_size > MAX_BYTES:
-            raise UnreadableImage(f"larger than {MAX_BYTES >> 20:,} MiB")
-        return path.read_bytes()
+        _check_file(path.stat())
+        with open(path, "rb", opener=_without_waiting) as file:
+            size = _check_file(os.fstat(file.fileno()))
+            kind = _kind(os.pread(file.fileno(), _HEAD_BYTES, 0), path.suffix.lower())
+            return file.read(size), kind
     except OSError as error:
         raise UnreadableImage((error.strerror or str(error)).lower()) from error
 
 
-def _kind(data: bytes, extension: str) -> str:
-    kind = format_of(data[:16])
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file that, since it was looked at, may have become a pipe, at which opening would wait for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _check_file(status: os.stat_result) -> int:
+    """Return the size in bytes of what may be read."""
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableImage("not a regular file")
+    if status.st_size == 0:
+        raise UnreadableImage("empty (0 bytes)")
+    if status.st_size > MAX_BYTES:
+        raise UnreadableImage(f"larger than {MAX_BYTES >> 20:,} MiB")
+    return status.st_size
+
+
+def _kind(head: bytes, extension: str) -> str:
+    kind = format_of(head)
     named = next((name for name, extensions in FORMATS.items() if extension in extensions), "")
     if not kind:
         raise UnreadableImage(f"not a {named} image" if named else "not an image")
@@ -173,6 +194,8 @@ def _read_jpeg(data: bytes, facts: JpegFacts, wanted: tuple[int, int] | None) ->
     try:
         pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flag)
     except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(str(error)) from error
         raise UnreadableImage("damaged: it cannot be decoded") from error
     if pixels is None:
         raise UnreadableImage("damaged: it cannot be decoded")
@@ -192,7 +215,9 @@ def _read_other(data: bytes, kind: str, *over_white: bool) -> tuple[list[Pixels]
     try:
         with Image.open(BytesIO(data), formats=(kind,)) as image:
             _check_size(image.height, image.width)
+            _forget_texts(image)
             image.load()
+            _forget_texts(image)
             stored = Stored(image.mode, _bits(image, data), _has_alpha(image))
             turn = _UPRIGHT.get(1 if kind == "TIFF" else orientation_of(image.info.get("exif", b"")))
             upright = image if turn is None else image.transpose(turn)
@@ -205,6 +230,12 @@ def _read_other(data: bytes, kind: str, *over_white: bool) -> tuple[list[Pixels]
         if TRUNCATED in str(error).lower():
             raise UnreadableImage(TRUNCATED, "truncated") from error
         raise UnreadableImage("damaged: it cannot be decoded") from error
+
+
+def _forget_texts(image: Image.Image) -> None:
+    """Take away what a PNG file tells as text: Pillow keeps it where it looks for transparency and EXIF data."""
+    for key in [key for key, value in image.info.items() if isinstance(value, str)]:
+        del image.info[key]
 
 
 def _bits(image: Image.Image, data: bytes) -> int:
@@ -242,8 +273,9 @@ def _from_deep(image: Image.Image) -> Pixels:
     """
     values = np.asarray(image)
     if image.mode == "F":
-        finite = np.nan_to_num(values, nan=0.0, posinf=255.0, neginf=0.0)
-        levels = finite * (255.0 if finite.max() <= 1.0 else 1.0)
-        return np.asarray(levels.round().clip(0, 255), dtype=np.uint8)
-    wide = values.astype(np.int64)
-    return np.asarray((wide >> (8 if wide.max() < 2**16 else 24)).clip(0, 255), dtype=np.uint8)
+        levels = np.nan_to_num(values, nan=0.0, posinf=255.0, neginf=0.0).clip(0, 255)
+        if levels.max() <= 1.0:
+            levels *= 255.0
+        return np.asarray(levels.round(out=levels), dtype=np.uint8)
+    shifted = values >> (8 if values.max() < 2**16 else 24)
+    return np.asarray(shifted.clip(0, 255, out=shifted), dtype=np.uint8)

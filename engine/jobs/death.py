@@ -13,6 +13,8 @@ _TAIL_BYTES = 8_192
 _TAIL_LINES = 20
 _OOM_COUNT = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 _NATIVE = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGBUS, signal.SIGTRAP}
+_NO_MEMORY = ("Cannot allocate memory", "MemoryError", "Memory allocation still failed", "failed to map segment")
+"""What Python, the system and OpenBLAS print last where no memory is left even to begin."""
 
 LESS_MEMORY = (
     "Use less memory: a smaller training.batch_size, smaller images (data.image_height, data.image_width), "
@@ -32,8 +34,10 @@ def explain_exit(
         out_of_memory: whether the kernel killed a process for want of memory while this one ran.
 
     """
-    remedy = f"{LESS_MEMORY} {way_on}" if -code == signal.SIGKILL and out_of_memory else way_on
-    error = _error(cause_of_exit("job", code, out_of_memory=out_of_memory), remedy, tail_of(log))
+    tail = tail_of(log)
+    ran_out = out_of_memory if -code == signal.SIGKILL else any(sign in tail for sign in _NO_MEMORY)
+    remedy = f"{LESS_MEMORY} {way_on}" if ran_out else way_on
+    error = _error(cause_of_exit("job", code, out_of_memory=out_of_memory), remedy, tail)
     return "failed" if code >= 0 else "killed", error
 
 

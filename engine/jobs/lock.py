@@ -27,7 +27,7 @@ class RunnerLock:
         except OSError as error:
             raise FextError(
                 f"{path} cannot be opened: {error.strerror or error}.",
-                "Mend the permissions of the workspace, or choose another one with --resources.",
+                "Mend the permissions of the workspace or make space there, or choose another one with --resources.",
             ) from error
         os.set_inheritable(self.descriptor, False)
 

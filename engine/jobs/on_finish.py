@@ -97,7 +97,7 @@ def _words(path: Path, parse: Callable[[str], object]) -> list[str]:
         if facts.st_uid not in {os.getuid(), 0} or facts.st_mode & 0o022:
             raise FextError(f"{path} can be written by others: its command is not run.", f"Mend it: chmod go-w {path}")
         words = parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FextError(f"{path} cannot be read: {error}.", _ADD_OR_REMOVE) from error
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise FextError(f"on_finish in {path} is no list of words.", _ADD_OR_REMOVE)

@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 import peewee
 
-from engine.records.checking import check_numbers, damaged
+from engine.records.checking import check_numbers, damaged, understood
 from engine.records.opening import open_database, told
 from engine.records.schema import Table
 from engine.workspace import Workspace
@@ -67,11 +67,8 @@ class Connection:
                 raise
 
     def _rows(self, query: Any) -> list[Row]:
-        with told(self.path):
-            try:
-                rows = list(query.dicts().execute(self._database))
-            except (ValueError, TypeError, OverflowError) as error:
-                raise damaged(self.path, error) from error
+        with told(self.path), understood(self.path):
+            rows = list(query.dicts().execute(self._database))
         check_numbers(self.path, rows)
         return rows
 

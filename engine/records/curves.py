@@ -5,6 +5,7 @@ from typing import Any
 
 import peewee
 
+from engine.records.checking import damaged
 from engine.records.connection import Connection, Row
 from engine.records.roll_ups import LARGE_BIN, SMALL_BIN, roll_up
 from engine.records.schema import Metric, MetricBin
@@ -58,6 +59,8 @@ class CurveRecords(Connection):
             row = self._row(Metric.select(peewee.fn.MIN(Metric.name).alias("name")).where(after))
             if row is None or row["name"] is None:
                 return names
+            if row["name"] in names:
+                raise damaged(self.path, "the index of metrics is out of order")
             names.append(row["name"])
 
     def last_metrics(self, run: int) -> dict[str, float]:
@@ -82,7 +85,8 @@ class CurveRecords(Connection):
         if len(few) <= points:
             return few
         last = self._row(Metric.select(Metric.step).where(values).order_by(Metric.step.desc()))
-        assert last is not None
+        if last is None or last["step"] is None or few[0]["step"] is None:
+            raise damaged(self.path, "a step is missing")
         width = -(-(last["step"] - few[0]["step"] + 1) // points)
         if width <= SMALL_BIN:
             mean, group = peewee.fn.AVG(Metric.value), Metric.step / width

@@ -8,6 +8,7 @@ from typing import Any
 
 import peewee
 
+from engine.records.checking import whole_numbers
 from engine.records.connection import Connection, Row
 from engine.records.schema import Dataset, Histogram, Image, Split
 
@@ -83,7 +84,7 @@ class DatasetRecords(Connection):
     def histograms(self, dataset: int) -> list[Row]:
         """Return the histograms of a dataset: ``subset channel images counts``, counts a list."""
         rows = self._rows(Histogram.select().where(Histogram.dataset == dataset).order_by(Histogram.subset))
-        return [{**row, "counts": json.loads(row["counts"])} for row in rows]
+        return [{**row, "counts": whole_numbers(self.path, "counts", row["counts"])} for row in rows]
 
     def delete_histograms(self, dataset: int) -> None:
         """Delete the histograms of a dataset."""

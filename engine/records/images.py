@@ -1,10 +1,11 @@
 """Images in the records: what was measured on them, and the questions tables and plots ask."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import peewee
 
+from engine.records.checking import check_numbers, understood
 from engine.records.connection import BATCH, Connection, Row
 from engine.records.opening import told
 from engine.records.schema import METRIC_TABLES, Fingerprint, Image, Text, columns_of
@@ -211,7 +212,9 @@ class ImageRecords(Connection):
         order = "image.path " + way if order_by == "path" else f"{_place(order_by)} {way}, {number} {way}"
         statement = f"SELECT {', '.join(columns.values())} {source} ORDER BY {order} LIMIT ? OFFSET ?"
         rows = self._sql(statement, (*values, limit, offset))
-        return [dict(zip(columns, map(_text, row), strict=True)) for row in rows]
+        found = [dict(zip(columns, map(_text, row), strict=True)) for row in rows]
+        check_numbers(self.path, found)
+        return found
 
     def count_images(
         self, dataset: int, contains: str = "", where: Sequence[Condition] = (), order_by: str = "path"
@@ -272,7 +275,8 @@ class ImageRecords(Connection):
         group = metric_group(column)
         source, values = _source(dataset, "", (), [group] if group else [])
         rows = self._sql(f"SELECT image.id, {place} {source} AND {place} IS NOT NULL", values)
-        found = np.fromiter(rows, np.dtype([("number", np.int64), ("value", np.float64)]))
+        with understood(self.path):
+            found = np.fromiter(rows, np.dtype([("number", np.int64), ("value", np.float64)]))
         return found["number"], found["value"]
 
     def metric_rows(self, dataset: int, groups: Sequence[str]) -> Iterator[Row]:
@@ -323,7 +327,8 @@ class ImageRecords(Connection):
             (dataset,),
         )
         kinds = [("number", np.int64), ("content", "S16"), ("pixels", "S16"), ("perceptual", np.int64)]
-        found = np.fromiter(rows, np.dtype(kinds))
+        with understood(self.path):
+            found = np.fromiter(rows, np.dtype(kinds))
         hashes = np.ascontiguousarray(found["perceptual"]).view(np.uint64)
         return Fingerprints(found["number"], found["content"], found["pixels"], hashes)
 
@@ -344,8 +349,14 @@ class ImageRecords(Connection):
         )
 
     def _sql(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Execute a statement, and return its rows as they are asked for."""
         with told(self.path):
-            return cast("Iterator[tuple[Any, ...]]", self._database.execute_sql(statement, tuple(values)))
+            return self._told_rows(self._database.execute_sql(statement, tuple(values)))
+
+    def _told_rows(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        with told(self.path):
+            for row in rows:  # noqa: UP028  delegating would close the cursor, perhaps after the connection
+                yield row
 
 
 def metric_group(column: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import peewee
 
 from engine.errors import UsageError
+from engine.records.checking import document
 from engine.records.connection import Connection, Row
 from engine.records.schema import Artifact, Job, LogLine
 
@@ -87,25 +88,25 @@ class JobRecords(Connection):
         row = self._row(Job.select().where(Job.id == job))
         if row is None:
             raise UsageError(f"There is no job {job}.", "`fext jobs` lists the jobs.")
-        return _job_row(row)
+        return self._job_row(row)
 
     def jobs(self, *states: JobState, limit: int = 500) -> list[JobRow]:
         """Return the newest jobs (of the given states), newest first."""
         query = Job.select().order_by(Job.id.desc()).limit(limit)
-        return [_job_row(row) for row in self._rows(query.where(Job.state << states) if states else query)]
+        return [self._job_row(row) for row in self._rows(query.where(Job.state << states) if states else query)]
 
     def jobs_numbered(self, jobs: Iterable[int]) -> list[JobRow]:
         """Return the jobs of these numbers that are there, oldest first."""
-        return [_job_row(row) for row in self._rows(Job.select().where(Job.id << list(jobs)).order_by(Job.id))]
+        return [self._job_row(row) for row in self._rows(Job.select().where(Job.id << list(jobs)).order_by(Job.id))]
 
     def jobs_of_run(self, run: int) -> list[JobRow]:
         """Return the jobs that trained a run, oldest first."""
-        return [_job_row(row) for row in self._rows(Job.select().where(Job.run == run).order_by(Job.id))]
+        return [self._job_row(row) for row in self._rows(Job.select().where(Job.run == run).order_by(Job.id))]
 
     def queue(self) -> list[JobRow]:
         """Return the jobs that wait, held ones too, in the order of the queue."""
         query = Job.select().where(Job.state == "queued").order_by(Job.position, Job.id)
-        return [_job_row(row) for row in self._rows(query)]
+        return [self._job_row(row) for row in self._rows(query)]
 
     def put_queue(self, jobs: Sequence[int]) -> None:
         """Let the jobs that wait stand in this order: all of their numbers; who joins the queue later stands behind."""
@@ -119,7 +120,7 @@ class JobRecords(Connection):
         waits = (Job.state == "queued") & ~Job.held
         query = Job.select().where(waits & (Job.lane.not_in(list(busy_lanes))))
         row = self._row(query.order_by(Job.position, Job.id))
-        return _job_row(row) if row else None
+        return self._job_row(row) if row else None
 
     def change_job(self, job: int, *, only_if: Iterable[JobState] | None = None, **values: Any) -> bool:
         """Change columns of a job (``result`` and ``error`` as mappings); return whether it was changed.
@@ -160,10 +161,8 @@ class JobRecords(Connection):
         """Return what a job made, in order."""
         return self._rows(Artifact.select().where(Artifact.job == job).order_by(Artifact.id))
 
-
-def _job_row(row: Row) -> JobRow:
-    loaded = {
-        name: json.loads(row[name]) if row[name] else None for name in ("settings", "arguments", "result", "error")
-    }
-    kept = {name: value for name, value in row.items() if name != "position"}
-    return JobRow(**(kept | loaded))
+    def _job_row(self, row: Row) -> JobRow:
+        texts = {name: row[name] for name in ("settings", "arguments", "result", "error")}
+        loaded = {name: document(self.path, name, text, dict) if text else None for name, text in texts.items()}
+        kept = {name: value for name, value in row.items() if name != "position"}
+        return JobRow(**(kept | loaded))

@@ -11,6 +11,7 @@ import peewee
 import psutil
 
 from engine.errors import FextError
+from engine.records.checking import damaged
 from engine.records.roll_ups import ROLL_UP_ALL
 from engine.records.schema import SCHEMA_VERSION, TABLES
 
@@ -74,8 +75,10 @@ def told(path: Path) -> Iterator[None]:
         text = str(first)
         if "locked" in text:
             remedy = "Another program holds them; close it (a database browser, for instance) and try again."
-        elif "full" in text or "disk I/O" in text:
+        elif "full" in text:
             remedy = "Make space on that disk; nothing that was recorded is lost."
+        elif "disk I/O" in text:
+            remedy = "Make space on that disk; where there is some, check the file, and that the disk is sound."
         elif "readonly" in text:
             remedy = "Make the file and its folder writable, or choose another workspace with --resources."
         else:
@@ -84,10 +87,9 @@ def told(path: Path) -> Iterator[None]:
     except (peewee.DatabaseError, sqlite3.DatabaseError) as error:
         if isinstance(error, peewee.IntegrityError | sqlite3.IntegrityError):
             raise
-        raise FextError(
-            f"The records {path} are damaged: {error}.",
-            "Move the file away to begin new records, or restore a copy.",
-        ) from error
+        raise damaged(path, error) from error
+    except UnicodeDecodeError as error:  # a message that quotes what is no text
+        raise damaged(path, error) from error
 
 
 def _first_error(error: BaseException) -> BaseException:
@@ -106,7 +108,9 @@ def open_database(path: Path) -> peewee.SqliteDatabase:
     """
     with told(path):
         writable = _is_writable(path)
-        pragmas: dict[str, int | str] = {"foreign_keys": 1, "busy_timeout": _BUSY_MS, "cache_size": -16_000}
+        pragmas: dict[str, int | str] = {
+            "foreign_keys": 1, "busy_timeout": _BUSY_MS, "cache_size": -16_000, "trusted_schema": 0,
+        }  # fmt: skip
         if not writable:
             database = peewee.SqliteDatabase(f"file:{path.as_posix()}?mode=ro&immutable=1", uri=True, pragmas=pragmas)
         else:

@@ -1,12 +1,12 @@
 """Results in the records: evaluations and embeddings."""
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import peewee
 
+from engine.records.checking import document
 from engine.records.connection import BATCH, Connection, Row, lies_in
 from engine.records.opening import told
 from engine.records.schema import EmbeddingFile, Evaluation, ImageError
@@ -33,7 +33,7 @@ class ResultRecords(Connection):
         """
         query = Evaluation.select().order_by(Evaluation.id.desc())
         rows = self._rows(query.where(Evaluation.checkpoint == checkpoint) if checkpoint else query)
-        return [{**row, "summary": json.loads(row["summary"] or "{}")} for row in rows]
+        return [{**row, "summary": document(self.path, "summary", row["summary"] or "{}", dict)} for row in rows]
 
     def image_errors(
         self, evaluation: int, *, order_by: str = "psnr", descending: bool = False, limit: int = -1, offset: int = 0

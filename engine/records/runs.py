@@ -9,6 +9,7 @@ from typing import Any
 import peewee
 
 from engine.errors import UsageError
+from engine.records.checking import document
 from engine.records.connection import Connection, Row, lies_in
 from engine.records.schema import Artifact, Checkpoint, EmbeddingFile, Evaluation, Job, Metric, Run
 
@@ -128,7 +129,7 @@ class RunRecords(Connection):
                 for column in (Artifact.path, EmbeddingFile.path, Evaluation.report):
                     self._replace_beginning(column, *stored)
             for row in self._rows(Job.select(Job.id, Job.arguments)):
-                arguments = json.loads(row["arguments"])
+                arguments = document(self.path, "arguments", row["arguments"], dict)
                 told = str(arguments.get("checkpoint", ""))
                 if told.partition("/")[0] == name:
                     renamed = json.dumps(arguments | {"checkpoint": wanted + told.removeprefix(name)})

@@ -24,8 +24,13 @@ class Text(peewee.TextField):
         return value
 
     def python_value(self, value: Any) -> Any:
-        """Return the text that `db_value` was given."""
-        return value.decode(errors="surrogatepass") if isinstance(value, bytes) else value
+        """Return the text that `db_value` was given; other bytes as escapes."""
+        if not isinstance(value, bytes):
+            return value
+        try:
+            return value.decode(errors="surrogatepass")
+        except UnicodeDecodeError:
+            return value.decode(errors="backslashreplace")
 
 
 class Number(peewee.AutoField):

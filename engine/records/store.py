@@ -1,10 +1,12 @@
 """The records of a workspace: every question and change the product makes of them."""
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
-from engine.errors import FextError, UsageError
+from engine.errors import UsageError
+from engine.files import make_folder, replacing
 from engine.records.curves import CurveRecords
 from engine.records.datasets import DatasetRecords
 from engine.records.findings import FindingRecords
@@ -29,27 +31,23 @@ class Records(JobRecords, RunRecords, CurveRecords, DatasetRecords, ImageRecords
     def export_csv(self, folder: Path) -> list[Path]:
         """Write every table as ``folder/TABLE.csv``, bytes as hexadecimal digits, and return the paths.
 
+        A file of a former export stands until the new one is whole.
+
         Raises:
             FextError: the folder cannot be written.
 
         """
-        paths = []
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for table in TABLES:
-                path = folder / f"{table._meta.table_name}.csv"
-                names = [field.column_name for field in table._meta.sorted_fields]
-                with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-                    writer = csv.writer(file)
-                    writer.writerow(names)
-                    with told(self.path):
-                        rows = table.select().tuples().iterator(self._database)
-                        writer.writerows(map(_shown, row) for row in rows)
-                paths.append(path)
-        except OSError as error:
-            raise FextError(
-                f"{folder} cannot be written: {error.strerror or error}.", "Choose another folder."
-            ) from error
+        make_folder(folder)
+        paths = [folder / f"{table._meta.table_name}.csv" for table in TABLES]
+        for table, path in zip(TABLES, paths, strict=True):
+            with replacing(path) as content:
+                file = io.TextIOWrapper(content, encoding="utf-8", errors="backslashreplace", newline="")
+                writer = csv.writer(file)
+                writer.writerow([field.column_name for field in table._meta.sorted_fields])
+                with told(self.path):
+                    rows = table.select().tuples().iterator(self._database)
+                    writer.writerows(map(_shown, row) for row in rows)
+                file.detach()
         return paths
 
     def delete_everything(self) -> None:

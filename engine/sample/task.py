@@ -120,9 +120,9 @@ def _claim(target: Path, order: _Order) -> bool:
 
 
 def _draw(target: Path, order: _Order, missing: list[int], workers: int, report: Report) -> None:
+    _write_mark(target, order, whole=False)
     for label in LABELS[: order.count]:
         (target / label).mkdir(exist_ok=True)
-    _write_mark(target, order, whole=False)
 
     def draw(index: int) -> None:
         picture = picture_of(order.shape(index), order.seed, index, order.size)

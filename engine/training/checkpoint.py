@@ -6,12 +6,14 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -29,10 +31,15 @@ from engine.checkpoints import (
     tags_of,
 )
 from engine.errors import FextError
-from engine.files import new_folder, sync_folder, write_error
+from engine.files import new_folder, printable, sync_folder, write_error
+from engine.foreign import field, finite, text, whole
 from engine.models import Autoencoder
+from engine.models.loading import load_tensors
 from engine.settings import Settings
 from engine.training.schedule import Plan
+
+_MOST_EXTRA = 100
+_AGAIN = "Resume from another checkpoint (`fext checkpoints` lists them), or train again."
 
 
 @dataclass
@@ -94,6 +101,29 @@ def put_tensors(optimizer: torch.optim.Optimizer, model: torch.nn.Module, tensor
             optimizer.state[parameter][key] = torch.empty_like(parameter).copy_(tensor)
 
 
+def load_training_tensors(state: Path, model: torch.nn.Module) -> dict[str, Tensor]:
+    """Return the tensors beside the weights of a saved state: of the optimizer, ``raw`` weights, and ``extra`` ones.
+
+    Raises:
+        FextError: they cannot be read, or are not those of this network.
+
+    """
+    tensors = load_tensors(state / TRAINING_TENSORS_FILE)
+    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+    for full_name, tensor in tensors.items():
+        key, _, name = full_name.partition(".")
+        allowed = {shapes.get(name)} if key == "raw" else {shapes.get(name), torch.Size()}
+        is_extra = key == "extra" and tensor.numel() <= _MOST_EXTRA and not tensor.is_complex()
+        if not is_extra and (name not in shapes or tensor.shape not in allowed):
+            raise misfit(full_name)
+    return tensors
+
+
+def misfit(name: str) -> FextError:
+    """Return the error for a tensor of a training state that its network does not have."""
+    return FextError(f"The training state does not fit its network: {printable(name)[:100]}.", _AGAIN)
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A state of a run in memory, apart from what trains on: ready to be written now or later."""
@@ -120,13 +150,20 @@ def save_state(run: Path, snapshot: Snapshot) -> Path:
     others = (run / f"{first.name}-{number}" for number in itertools.count(2))
     state = next(path for path in itertools.chain([first], others) if not path.exists())
     with new_folder(state) as folder:
-        save_file(dict(snapshot.weights), folder / MODEL_FILE)
-        save_file(dict(snapshot.training_tensors), folder / TRAINING_TENSORS_FILE)
+        _write_tensors(folder / MODEL_FILE, snapshot.weights)
+        _write_tensors(folder / TRAINING_TENSORS_FILE, snapshot.training_tensors)
         (folder / CONFIG_FILE).write_text(json.dumps(snapshot.config, indent=2) + "\n", encoding="utf-8")
         standing = json.dumps(asdict(snapshot.standing), indent=2)
         (folder / TRAINING_FILE).write_text(standing + "\n", encoding="utf-8")
         mark_complete(folder)
     return state
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    try:
+        save_file(dict(tensors), path)
+    except SafetensorError as error:  # which is how it tells of a full disk, with the system's words
+        raise OSError(str(error)) from error
 
 
 def point(run: Path, tag: str, state: Path) -> None:
@@ -249,10 +286,29 @@ def load_standing(state: Path) -> Standing:
     """Return where training stood when a state was saved.
 
     Raises:
-        FextError: it cannot be read.
+        FextError: it cannot be read, or tells something that cannot be.
 
     """
+    told = read_json(state / TRAINING_FILE)
     try:
-        return Standing(**read_json(state / TRAINING_FILE))
-    except TypeError as error:
-        raise FextError(f"{state / TRAINING_FILE} cannot be understood: {error}.", "Train again.") from error
+        for one in fields(Standing):
+            if one.name in told:
+                field(told, one.name, partial(_like, one.default))
+        return Standing(**told)
+    except (TypeError, ValueError) as error:
+        raise FextError(f"{state / TRAINING_FILE} cannot be understood: {printable(str(error))}.", _AGAIN) from error
+
+
+def _like(default: Any, value: Any) -> None:
+    """Check that a value is of the kind of a field's default; figures in dB may be missing, or no number."""
+    if default is None:
+        if value is not None and type(value) not in {int, float}:
+            raise ValueError(f"{value!r:.40} is no number")
+    elif isinstance(default, bool):
+        if type(value) is not bool:
+            raise ValueError(f"{value!r:.40} is neither true nor false")
+    else:
+        _CHECKS[type(default)](value)
+
+
+_CHECKS: dict[type, Callable[[Any], object]] = {int: whole, float: finite, str: text}

@@ -17,6 +17,7 @@ from engine.device import Device
 from engine.distributed.gradients import Gradients
 from engine.distributed.ranks import ALONE, Ranks
 from engine.errors import FextError, UsageError
+from engine.files import printable
 from engine.report import Level, Report
 from engine.settings import DeviceSettings
 from engine.training.compile_memory import Experience, key_of, recall, remember
@@ -67,9 +68,18 @@ class Ledger:
 
 
 def stored_ledger(config: Mapping[str, Any]) -> Ledger | None:
-    """Return the ledger in a state's ``config.json``; None where the choice was not made yet."""
+    """Return the ledger in a state's ``config.json``; None where the choice was not made yet.
+
+    Raises:
+        FextError: it tells something else.
+
+    """
     stored = config.get("compile")
-    return Ledger(**stored) if stored else None
+    try:
+        return Ledger(**stored) if stored else None
+    except TypeError as error:
+        told = printable(str(error))[:100]
+        raise FextError(f"What config.json tells of compiling cannot be understood: {told}.", "Train again.") from error
 
 
 class TrainingStep:

@@ -9,7 +9,7 @@ from torch import Tensor
 from engine.device import Device
 from engine.models import Autoencoder
 from engine.settings import TrainingSettings
-from engine.training.checkpoint import put_tensors, tensors_of
+from engine.training.checkpoint import misfit, put_tensors, tensors_of
 
 SKIPS_IN_A_ROW = 8
 """Steps in a row without a finite loss and gradient, from which training has diverged."""
@@ -49,7 +49,10 @@ class Optimizer:
         put_tensors(self._adamw, model, tensors)
         self.scaler = _scaler(device, tensors)
         nothing = torch.zeros(len(Account._fields), dtype=torch.float64)
-        self._counted = tensors.get("extra.account", nothing).to(device.handle, copy=True)
+        counted = tensors.get("extra.account", nothing)
+        if (counted.shape, counted.dtype) != (nothing.shape, nothing.dtype):
+            raise misfit("extra.account")
+        self._counted = counted.to(device.handle, copy=True)
 
     @torch.no_grad()
     def step(self, loss: Tensor, step: int, rate: float) -> None:

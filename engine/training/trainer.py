@@ -17,7 +17,7 @@ from engine.device import Device
 from engine.distributed.ranks import Ranks
 from engine.errors import FextError, Interrupted
 from engine.feeder import Feeder
-from engine.files import replace_file
+from engine.files import make_folder, replace_file
 from engine.images.dataset import Indices, TrainingData, listing_text
 from engine.models import Autoencoder
 from engine.models.flops import flops_of
@@ -148,7 +148,7 @@ class Trainer:
     def train(self) -> TrainingResult:
         """Train to the plan's end or to a stop, save, and tell how it went."""
         if self.ranks.is_first:
-            self.session.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.session.folder)
             replace_file(self.session.folder / IMAGES_FILE, listing_text(self.data.listing))
         if self.standing.validation_due:
             self._validate_and_save()

@@ -150,6 +150,7 @@ def put_header_text(text: bytes) -> Callable[[Path], None]:
         (tell(embeddings_blake2b=None), "holds no digest"),
         (put_header_text(b"-" * 9000 + b"1"), "cannot be read"),
         (put_header_text(b"(" * 3000), "cannot be read"),
+        (put_header_text(b"{'descr': '04,f4', 'fortran_order': False, 'shape': (3, 5)}\n"), "cannot be read"),
         (lambda folder: (folder / "bundle.json").write_text("null"), "holds no object"),
         (lambda folder: os.truncate(folder / "bundle.json", 2**34), "has 17,179,869,184 bytes"),
         (corrupt_text("bundle.json", '"dim": 5', '"dim": 6'), "vectors"),

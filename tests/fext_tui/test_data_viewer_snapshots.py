@@ -82,7 +82,7 @@ def test_viewer_sheet_light(
     assert snap_compare(make_app(), terminal_size=(120, 36), run_before=looking("3 t j", light=True))
 
 
-@pytest.mark.parametrize("keys", ["3 b", "3 space a", "3 plus plus l", "3 colon c a", "ctrl+g down"])
+@pytest.mark.parametrize("keys", ["3 b", "3 space a", "3 plus plus l", "3 colon c a"])
 def test_viewer_dialogs(
     snap_compare: Any, make_app: MakeApp, looking: Callable[..., Run], analyzed: Workspace, keys: str
 ) -> None:

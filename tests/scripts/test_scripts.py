@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-PARALLEL = "--numprocesses logical --maxprocesses 8 --dist worksteal"
+PARALLEL = f"--numprocesses {min((3 * len(os.sched_getaffinity(0)) + 1) // 2, 8)} --dist worksteal"
 SCRIPTS = ("scripts/start", "scripts/test", ".ci/run", "scripts/lib/environment.sh")
 
 STAND_IN = r"""#!/bin/bash
