@@ -14,8 +14,8 @@ FIXED = frozenset(field.key for field in fields_of("model")) | {
 """What weights, split and draws of a run depend on, and no resume can change."""
 
 _OF_THE_CALL = (
-    "device.kind", "device.id", "device.processes", "device.workers", "training.accept_changed_images",
-    "training.live_plot", "training.tensorboard",
+    "device.kind", "device.id", "device.processes", "device.nodes", "device.rendezvous", "device.workers",
+    "training.accept_changed_images", "training.live_plot", "training.tensorboard",
 )  # fmt: skip
 _OF_A_NEW_STRETCH = "training.additional_epochs", "training.minutes"
 

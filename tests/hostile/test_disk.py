@@ -247,8 +247,6 @@ def test_where_no_further_file_can_be_made_it_is_told(site: Site) -> None:
     picture_folder = site.settings.data.folder
     assert_told(site.run("encode", checkpoint="base", folder=picture_folder, again=True), site.workspace.root)
     site.disk.take_names()  # those that the records gave back
-    assert_told(site.run("evaluate", checkpoint="base", folder=picture_folder), site.workspace.root)
-    site.disk.take_names()
     with pytest.raises(FextError, match="No space left on device") as caught:
         RunnerLock(site.workspace)
     assert "make space" in caught.value.remedy
