@@ -1,4 +1,4 @@
-"""`scripts/bench`: what it gives, measured with pictures small enough for a test."""
+"""`scripts/bench`: what it gives, measured with pictures small enough for a test (`scripts/test -m bench`)."""
 
 import json
 import subprocess
@@ -11,6 +11,8 @@ from PIL import Image
 
 CHECKOUT = Path(__file__).parents[2]
 BENCH = CHECKOUT / "scripts/benchmarks/bench_train.py"
+
+pytestmark = pytest.mark.bench
 
 
 def test_training_is_measured_against_peak_eager_and_naive(tmp_path: Path) -> None:
