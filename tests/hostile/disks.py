@@ -42,12 +42,13 @@ class Disk:
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
-        """Let nothing be written for a while; no file of it may be open for writing."""
-        subprocess.run(["mount", "-o", "remount,ro", self.folder], check=True)
+        """Let nothing be written for a while: by a second mount over the first, which nothing is open in yet."""
+        subprocess.run(["mount", "--bind", self.folder, self.folder], check=True)
         try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", self.folder], check=True)
             yield
         finally:
-            subprocess.run(["mount", "-o", "remount,rw", self.folder], check=True)
+            subprocess.run(["umount", "--lazy", self.folder], check=True)
 
 
 @contextmanager
