@@ -24,4 +24,4 @@ def notice(job: JobRow, environ: Mapping[str, str]) -> str:
     told = text.safe(f"Job {job.id} ({job.kind}) {job.state}", _MOST_CHARACTERS).replace(";", ",")
     by_name = term.startswith(("rxvt", "foot")) or "VTE_VERSION" in environ
     sequence = f"\x1b]777;notify;FeXT;{told}\x1b\\" if by_name else f"\x1b]9;FeXT: {told}\x1b\\"
-    return _BELL + (passed_through(sequence) if "TMUX" in environ else sequence)
+    return _BELL + passed_through(sequence, environ)

@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 TmuxOption = Callable[[str], str]
 """Gives the value of an option of tmux; empty where there is none of that name."""
@@ -35,9 +35,11 @@ def passes_on_kitty(option: TmuxOption) -> bool:
     )
 
 
-def passed_through(sequences: str) -> str:
-    """Return escape sequences (APC, DCS, OSC) each wrapped, so that tmux passes it on as it is.
+def passed_through(sequences: str, environ: Mapping[str, str]) -> str:
+    """Return escape sequences (APC, DCS, OSC) as they reach the terminal: inside tmux each is wrapped, to be passed on.
 
     Source: tmux's FAQ, "What is the passthrough escape sequence and how do I use it?".
     """
+    if "TMUX" not in environ:
+        return sequences
     return _SEQUENCE.sub(lambda one: "\x1bPtmux;" + one[0].replace("\x1b", "\x1b\x1b") + "\x1b\\", sequences)

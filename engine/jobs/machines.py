@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import secrets
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from engine.distributed.meeting import Guest, Machine, Meeting, Place, lost_conn
 from engine.errors import EXIT_USAGE, FextError, Stopped, UsageError
 from engine.files import replace_file
 from engine.jobs.outcome import Outcome, outcome_of
+from engine.jobs.process import host_name
 from engine.jobs.ranks import Explanation, Slip, conclude, folder_of_ranks, merged, run_here
 from engine.jobs.tasks import settings_of
 from engine.records import JobRow, Records
@@ -96,7 +96,7 @@ class _First:
 
     def run(self, settings: Settings, patience: float) -> Outcome:
         """Wait for the other machines, run the ranks of this one, and return how the job ended."""
-        own = Machine(socket.gethostname(), processes_of(settings.device))
+        own = Machine(host_name(), processes_of(settings.device))
         guests = self._wait(settings.device.nodes - 1, patience)
         place = self.meeting.begin(own, guests)
         self.report.log(f"{len(place.machines)} machines: {_listed(place)}.")
@@ -244,7 +244,7 @@ def join_job(
         workspace = _same_workspace(Path(resources or invitation["resources"]), invitation["key"], endpoint)
         settings = _settings_here(job, processes)
         _refuse_other_device(settings, endpoint, gpus=invitation["gpus"])
-        own = Machine(socket.gethostname(), processes_of(settings.device))
+        own = Machine(host_name(), processes_of(settings.device))
         guest.arrive(own)
         tell(f"Joined job {job.id} ({job.kind}) of {job.host}; waiting for the other machines …")
         place = _wait_to_begin(guest, requests)
@@ -336,7 +336,7 @@ def _run_as_guest(
 
     with folder_of_ranks() as folder:
         own = _own_records(folder, workspace, job, guest.invitation["records"])
-        log = workspace.logs / f"{socket.gethostname()}-job-{job.id}.log"
+        log = workspace.logs / f"{host_name()}-job-{job.id}.log"
         slip = dataclasses.replace(own, interface=interface_to(guest.endpoint), log=log)
         result = run_here(
             slip,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -20,14 +20,12 @@ from engine.errors import FextError
 from fext_tui.keys import shown_key
 from fext_tui.machine import machine_words
 from fext_tui.text import folder_name, safe, shortened
-from fext_tui.widgets.dialog import Dialog
+from fext_tui.widgets.dialog import Dialog, Result
 from fext_tui.widgets.job_bar import JobBar
 from fext_tui.widgets.key_line import KeyLine
 
 if TYPE_CHECKING:
     from fext_tui.app import FextApp
-
-Result = TypeVar("Result")
 
 Breakpoints = list[tuple[int, str]]
 WIDTHS: Breakpoints = [(0, "-narrow"), (100, "-medium"), (150, "-wide")]

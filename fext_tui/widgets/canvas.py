@@ -38,8 +38,9 @@ class Canvas(Widget):
     def kind(self) -> Kind:
         """How pictures are drawn here."""
         app = self.fext
-        told = {"sixel": app.terminal_answer.sixel, "kitty": app.tmux_passes_kitty}
-        kind: Kind = "quadrants" if self.plain or app.is_headless else detect(os.environ, **told)
+        kind: Kind = "quadrants"
+        if not (self.plain or app.is_headless):
+            kind = detect(os.environ, sixel=app.terminal_answer.sixel, kitty=app.tmux_passes_kitty)
         return usable(
             kind,
             truecolor=app.console.color_system == "truecolor" and not app.no_color,
@@ -106,7 +107,7 @@ class Canvas(Widget):
 
     def _send(self, sequence: str) -> None:
         if sequence and self.app._driver:
-            self.app._driver.write(passed_through(sequence) if "TMUX" in os.environ else sequence)
+            self.app._driver.write(passed_through(sequence, os.environ))
             self.app._driver.flush()
 
     def render_line(self, y: int) -> Strip:

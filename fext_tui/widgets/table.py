@@ -20,11 +20,13 @@ class TextTable(DataTable[Text]):
         before = [column.content_width for column in self.ordered_columns]
         super()._update_dimensions(new_rows)
         if before != [column.content_width for column in self.ordered_columns]:
-            self._clear_caches()
-            self.refresh()
+            self._paint_anew()
 
     def on_resize(self) -> None:
         """Paint anew what was painted before the table heard of its width: lines that end where it ended before."""
+        self._paint_anew()
+
+    def _paint_anew(self) -> None:
         self._clear_caches()
         self.refresh()
 
